@@ -1,0 +1,237 @@
+// A Socket.IO v5 server over Engine.IO v4 (polling, websocket, and the upgrade between them). Knows nothing of
+// sessions or gRPC: this header is all that its user needs.
+//
+//   #include "edge/socketio/server.h"
+//   using namespace sessioncast::socketio;
+//
+//   int main() {
+//     Options options;
+//     options.listen = "localhost:3000";
+//     Server server(options);
+//     server.Of("/").OnConnect([](Socket& socket) { socket.Emit("hello", {socket.id()}); });
+//     server.Of("/").On("message", [](Socket& socket, const Json& arguments, Ack ack) {
+//       socket.Emit("message-back", arguments);
+//       ack(arguments);                            // does nothing if the client did not ask for one
+//     });
+//     server.Of("/").OnDisconnect([](Socket& socket, DisconnectReason reason) {});
+//     if (absl::Status status = server.Start(); !status.ok()) { ... }
+//     ...
+//     server.Stop();
+//   }
+//
+// Threads: Of, On..., Use, OnRequest only before Start. Handlers run on the I/O thread that owns the socket, one at a
+// time for all sockets of that thread, and must not block. Everything of a Socket, and an Ack, is used on that thread
+// only: from elsewhere, socket.thread().Post(...) with a std::weak_ptr<Socket>.
+// Invariants: packets of a socket arrive in the order they were emitted; after OnDisconnect nothing of the socket is
+// called again, and what is emitted to it is dropped.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "edge/engineio/disconnect_reason.h"
+#include "edge/engineio/http.h"
+#include "edge/engineio/io_thread.h"
+#include "nlohmann/json.hpp"
+
+namespace sessioncast::socketio {
+
+using Json = nlohmann::json;  // binary attachments are Json::binary values
+using engineio::DisconnectReason;
+using engineio::HttpHandler;
+using engineio::HttpReply;
+using engineio::HttpRequest;
+using engineio::HttpResponse;
+using engineio::IoThread;
+
+// What the client's first HTTP request said, and the auth of its CONNECT to this namespace.
+struct Handshake {
+  std::string url;
+  engineio::HttpFields headers;
+  engineio::HttpFields query;
+  Json auth;  // always an object
+  std::string address;
+  std::string transport;                       // of the first request: "polling" or "websocket"
+  std::chrono::system_clock::time_point time;  // of the first request
+};
+
+// An event made once and sent to many sockets, of any thread. Cheap to copy; immutable.
+class EncodedEvent {
+ public:
+  // `arguments_json`: the arguments as JSON text, without brackets: `{"a":1},"b"`. Valid JSON is the caller's duty.
+  static EncodedEvent FromJson(std::string_view name, std::string_view arguments_json);
+  // The packet as Socket.IO writes it for namespace "/": `2["name",{"a":1},"b"]`.
+  const std::string& packet() const { return *packet_; }
+  size_t bytes() const { return packet_->size(); }
+
+ private:
+  explicit EncodedEvent(std::shared_ptr<const std::string> packet) : packet_(std::move(packet)) {}
+  std::shared_ptr<const std::string> packet_;
+};
+
+// Answers an event that wanted an acknowledgement. The first call counts; without one, nothing is sent.
+class Ack {
+ public:
+  Ack() = default;
+  explicit Ack(std::function<void(const Json&)> send) : send_(std::move(send)) {}
+  // Whether the client asked for one.
+  bool wanted() const { return static_cast<bool>(send_); }
+  // `arguments`: an array; the client's callback gets its elements.
+  void operator()(const Json& arguments) {
+    if (send_) std::exchange(send_, nullptr)(arguments);
+  }
+
+ private:
+  std::function<void(const Json&)> send_;
+};
+
+// What a server's user keeps with a socket (session state, for example); goes with the socket.
+class Attachment {
+ public:
+  virtual ~Attachment() = default;
+};
+
+// A connection's membership in a namespace.
+class Socket : public std::enable_shared_from_this<Socket> {
+ public:
+  virtual ~Socket() = default;
+
+  // 20 characters, unique, public (it is not the Engine.IO sid).
+  virtual const std::string& id() const = 0;
+  virtual const Handshake& handshake() const = 0;
+  virtual IoThread& thread() const = 0;
+  virtual bool connected() const = 0;
+
+  // `arguments`: an array; its elements are the event's arguments.
+  virtual void Emit(std::string_view name, const Json& arguments) = 0;
+  virtual void Emit(const EncodedEvent& event) = 0;
+  // With an acknowledgement: `done` gets the client's arguments, or a DeadlineExceeded or Unavailable status.
+  virtual void EmitWithAck(std::string_view name, const Json& arguments, std::chrono::milliseconds timeout,
+                           std::function<void(absl::Status, const Json&)> done) = 0;
+  // Dropped if the transport could not take it now.
+  virtual void EmitVolatile(std::string_view name, const Json& arguments) = 0;
+
+  // Bytes queued for the connection of this socket and not yet taken by the kernel (polling: by a GET).
+  virtual size_t queued_bytes() const = 0;
+
+  // Leaves the namespace; the connection stays. The client does not come back by itself.
+  virtual void Disconnect() = 0;
+  // Ends the connection under all its sockets. The client comes back by itself.
+  virtual void CloseConnection(DisconnectReason reason) = 0;
+
+  void set_attachment(std::unique_ptr<Attachment> attachment) { attachment_ = std::move(attachment); }
+  Attachment* attachment() const { return attachment_.get(); }
+
+ private:
+  std::unique_ptr<Attachment> attachment_;
+};
+
+// Why a middleware refused: the client gets `connect_error` with this message, and data if it is not null.
+struct ConnectRefusal {
+  std::string message;
+  Json data;
+};
+
+class Namespace {
+ public:
+  virtual ~Namespace() = default;
+  using Next = std::function<void(std::optional<ConnectRefusal>)>;
+
+  // Before a socket connects, in order; calls `next` once, then or later (on the same thread).
+  virtual void Use(std::function<void(Socket&, Next next)> middleware) = 0;
+  virtual void OnConnect(std::function<void(Socket&)> handler) = 0;
+  // `arguments`: an array, without the event's name.
+  virtual void On(std::string_view event, std::function<void(Socket&, const Json& arguments, Ack ack)> handler) = 0;
+  // Events that no On has a handler for.
+  virtual void OnOther(std::function<void(Socket&, const std::string& event, const Json& arguments, Ack ack)>) = 0;
+  virtual void OnDisconnect(std::function<void(Socket&, DisconnectReason)> handler) = 0;
+  // The connection's queue was over Options::queue_resume_bytes and is at or under it again.
+  virtual void OnDrained(std::function<void(Socket&)> handler) = 0;
+};
+
+// A file served under the path, as the reference serves its client: `<path>socket.io.js`.
+struct ClientFile {
+  std::string content_type;
+  std::string body;
+};
+
+// Defaults are the reference server's, unless a line says otherwise.
+struct Options {
+  std::string listen = "localhost:3000";  // HOST:PORT; localhost: 127.0.0.1 and ::1; port 0: the system picks
+  size_t io_threads = 1;                  // 1..64
+  std::string path = "/socket.io/";
+  std::chrono::milliseconds ping_interval{25'000};
+  std::chrono::milliseconds ping_timeout{20'000};
+  std::chrono::milliseconds upgrade_timeout{10'000};
+  std::chrono::milliseconds connect_timeout{45'000};
+  size_t message_bytes_max = 1'000'000;      // one WebSocket message; announced as maxPayload
+  size_t post_bytes_max = 1'000'000;         // one POST body
+  size_t post_packets_max = 10'000;          // ours
+  size_t json_depth_max = 64;                // ours
+  size_t attachments_max = 10;
+  size_t header_bytes_max = 8'192;           // request line and headers, each
+  std::chrono::milliseconds header_timeout{5'000};
+  std::chrono::milliseconds body_timeout{10'000};
+  std::chrono::milliseconds idle_timeout{65'000};         // a keep-alive TCP connection between requests
+  std::chrono::milliseconds write_timeout{30'000};        // no byte taken for so long: "slow consumer"
+  size_t queue_bytes_max = 16 * 1024 * 1024;              // over it the connection ends, "slow consumer"
+  size_t queue_resume_bytes = 128 * 1024;                 // see Namespace::OnDrained
+  size_t connections_max = 100'000;                       // beyond it handshakes are answered 503
+  // Origins that may use the server from a browser ("https://app.example"; "*": any). `cors_loopback`: also the
+  // server's own origin (Host) and loopback ones. An absent Origin is a program and always allowed here.
+  std::vector<std::string> cors_origins;
+  enum class CorsDefault { kListOnly, kOwnAndLoopback } cors_default = CorsDefault::kOwnAndLoopback;
+  std::map<std::string, ClientFile> client_files;  // "socket.io.js" → file
+  std::string client_version;                      // their ETag
+};
+
+// What happens beside packets, for logs; on I/O threads.
+struct Observer {
+  std::function<void(const Socket&)> connected;
+  std::function<void(const Socket&, DisconnectReason)> disconnected;
+  // Direction and Engine.IO packet type ("message", "ping"...), transport and size of each packet; null: not watched.
+  std::function<void(std::string_view sid, std::string_view direction, std::string_view type, size_t bytes)> packet;
+};
+
+class Server {
+ public:
+  explicit Server(Options options, Observer observer = {});
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // The namespace of this path ("/", "/custom"), made if it is not there.
+  Namespace& Of(std::string_view path);
+  // Requests outside Options::path (without one: 404).
+  void OnRequest(HttpHandler handler);
+
+  // Binds, starts the threads and returns; the error names the address.
+  absl::Status Start();
+  // The addresses it listens on, "127.0.0.1:3000", once started.
+  std::vector<std::string> addresses() const;
+  // The port it listens on, once started.
+  uint16_t port() const;
+  // Closes the listener, so that nobody new comes; what is connected stays.
+  void StopAccepting();
+  // Closes all transports (clients come back by themselves, elsewhere), and joins the threads.
+  void Stop();
+
+  // Since construction; in order of their index.
+  const std::vector<std::unique_ptr<IoThread>>& threads() const;
+  size_t connections() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sessioncast::socketio
