@@ -261,6 +261,8 @@ def main():
     check_ports(options)
     if options.check_ports_only:
         return
+    if not (options.bin / "sessioncast").exists():
+        sys.exit(f"[demo] there is no {options.bin / 'sessioncast'}: ./tools/run builds it")
     stop_on_signals()
     server = Server(options)
     try:
