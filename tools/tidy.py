@@ -35,20 +35,32 @@ ROOMS = {
 # Layers within a room, lowest first. A file includes its own layer and those below; a stem not named here belongs to
 # the layer of the longest prefix that is (`history_fold` to `history`).
 LAYERS = {
-    "control": [["event", "record"], ["history", "store"], ["memory_store", "rocksdb_store"], ["broker"],
-                ["session_service", "edge_service", "status"], ["server", "flags"], ["main"]],
-    "edge": [["wire"], ["hub"], ["upstream"], ["access"], ["rest", "session_socket"], ["server", "flags"], ["main"]],
+    "control": [["utf8", "random", "worker_pool", "error_detail"], ["validate", "handling", "deadline"], ["event"],
+                ["fold", "pager"], ["history", "store"],
+                ["session", "memory_store", "rocksdb_store", "commit_queue", "deadline_thread"], ["broker"],
+                ["session_service", "edge_service"], ["server"], ["flags"], ["main"]],
+    "edge": [["wire", "attach_stream"], ["hub"], ["upstream"], ["access", "answer", "readiness", "web_files"],
+             ["rest", "session_socket"], ["server"], ["flags"], ["main"]],
 }
 
 # Files of one layer that may not see each other.
-STRANGERS = {"control": [{"history", "store"}, {"memory_store", "rocksdb_store"}, {"session_service", "edge_service"}],
-             "edge": [{"rest", "session_socket"}]}
+STRANGERS = {
+    "control": [{"history", "store"}, {"memory_store", "rocksdb_store"}, {"session_service", "edge_service"}],
+    "edge": [{"rest", "session_socket"}],
+}
+
+# Files without I/O, clocks and locks: no such header, no such call.
+PURE = ["control/utf8", "control/validate", "control/handling", "control/event", "control/fold", "control/pager",
+        "control/history", "edge/wire", "edge/engineio/packet", "edge/engineio/utf8", "edge/engineio/websocket_frame",
+        "edge/socketio/packet"]
+IMPURE = re.compile(r"#include <(mutex|thread|fstream|iostream|condition_variable|shared_mutex)>"
+                    r"|#include \"absl/(synchronization/|time/clock)|(system|steady)_clock::now\(|absl::Now\(")
 
 # Where the headers of a library may be included: path prefixes. Tests may use anything.
 LIBRARIES = {
     "boost/": ["edge/engineio/", "edge/rest", "edge/server"],
-    "grpcpp/": ["control/session_service", "control/edge_service", "control/server", "edge/upstream", "edge/server",
-                "client_sdk/", "tools/serve"],
+    "grpcpp/": ["control/session_service", "control/edge_service", "control/server", "edge/attach_stream", "edge/upstream",
+                "edge/server", "client_sdk/", "tools/serve"],
     "rocksdb/": ["control/rocksdb_store"],
     "nlohmann/": ["edge/", "tools/"],
     "absl/log/": [],
@@ -160,6 +172,13 @@ def check_libraries(source):
                 yield line, f"{library} is for {', '.join(places) or 'nobody'}"
 
 
+def check_purity(source):
+    if source.suffix in CPP and any(re.match(re.escape(pure) + r"(_\w+)?\.", source.path) for pure in PURE):
+        for number, line in enumerate(source.lines, 1):
+            if IMPURE.search(line):
+                yield number, "this file is pure: it does no I/O, reads no clock, takes no lock"
+
+
 def check_size(source):
     if source.suffix in CPP | {".proto", ".py", ".js", ".mjs", ".ts"} and len(source.lines) > FILE_LINES_MAX:
         yield FILE_LINES_MAX + 1, f"{len(source.lines)} lines; at most {FILE_LINES_MAX}"
@@ -243,8 +262,8 @@ def check_python_sleep(source):
                 yield number, "wait for a condition with a deadline, do not sleep"
 
 
-CHECKS = [check_rooms, check_layers, check_libraries, check_size, check_function_size, check_names, check_opening, check_lines,
-          check_unfinished, check_browser_fields, check_python_sleep]
+CHECKS = [check_rooms, check_layers, check_libraries, check_purity, check_size, check_function_size, check_names,
+          check_opening, check_lines, check_unfinished, check_browser_fields, check_python_sleep]
 
 
 def check_top_level(root):

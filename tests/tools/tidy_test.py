@@ -82,6 +82,10 @@ class TidyTest(unittest.TestCase):
             with self.subTest(include):
                 self.assert_found(path, f"#include <{include}>\n", "/ is for ")
 
+    def test_pure_files_read_no_clock_and_take_no_lock(self):
+        self.assert_found("control/history.h", HEADER + "#include <mutex>\n", "this file is pure")
+        self.assert_found("control/history_page.cc", "auto now = std::chrono::system_clock::now();\n", "this file is pure")
+
     def test_a_file_over_600_lines_is_too_long(self):
         self.assert_clean({"control/event.cc": "int x;\n" * 600})
         self.assert_found("control/event.cc", "int x;\n" * 601, "601 lines; at most 600")
