@@ -26,6 +26,7 @@ class Timer {
 
  private:
   friend class IoThread;
+  friend class TimerHeap;
   struct Entry;
   explicit Timer(std::shared_ptr<Entry> entry);
   std::shared_ptr<Entry> entry_;

@@ -71,6 +71,7 @@ class EncodedEvent {
   static EncodedEvent FromJson(std::string_view name, std::string_view arguments_json);
   // The packet as Socket.IO writes it for namespace "/": `2["name",{"a":1},"b"]`.
   const std::string& packet() const { return *packet_; }
+  const std::shared_ptr<const std::string>& shared_packet() const { return packet_; }
   size_t bytes() const { return packet_->size(); }
 
  private:
@@ -111,7 +112,7 @@ class Socket : public std::enable_shared_from_this<Socket> {
   virtual IoThread& thread() const = 0;
   virtual bool connected() const = 0;
 
-  // `arguments`: an array; its elements are the event's arguments.
+  // `arguments`: an array, whose elements are the event's arguments; anything else is its one argument.
   virtual void Emit(std::string_view name, const Json& arguments) = 0;
   virtual void Emit(const EncodedEvent& event) = 0;
   // With an acknowledgement: `done` gets the client's arguments, or a DeadlineExceeded or Unavailable status.

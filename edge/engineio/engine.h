@@ -1,0 +1,78 @@
+// An Engine.IO v4 server: listens, hands each TCP connection to the I/O thread that owns it, opens connections, and
+// answers what is not Engine.IO's by a handler.
+//
+// Threads: constructed, started and stopped by one thread; connections() and StopAccepting by any. The functions in
+// its options are called on I/O threads.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "edge/engineio/connection.h"
+#include "edge/engineio/http.h"
+#include "edge/engineio/http_connection.h"
+#include "edge/engineio/io_thread.h"
+#include "edge/engineio/message_sink.h"
+#include "edge/engineio/origin_policy.h"
+#include "edge/engineio/static_files.h"
+
+namespace sessioncast::engineio {
+
+class EngineThread;
+class Listener;
+
+struct EngineOptions {
+  std::string listen = "localhost:3000";  // HOST:PORT; localhost: 127.0.0.1 and ::1; port 0: the system picks
+  size_t io_threads = 1;                  // 1..64
+  std::string path = "/socket.io/";
+  size_t connections_max = 100'000;  // beyond it handshakes are answered 503
+  ConnectionLimits connection;
+  HttpLimits http;
+  OriginPolicy origins;
+  StaticFiles files;  // under the path
+  // Makes the receiver of a connection that opens; may send at once.
+  std::function<std::unique_ptr<MessageSink>(Connection&)> accept;
+  HttpHandler on_request;  // outside the path; null: 404
+  PacketObserver on_packet;
+};
+
+class Engine {
+ public:
+  explicit Engine(EngineOptions options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Before Start only.
+  EngineOptions& options() { return options_; }
+
+  absl::Status Start();
+  void StopAccepting();
+  // Ends all connections ("server shutting down"), gives the last bytes a moment to leave, joins the threads.
+  void Stop();
+
+  std::vector<std::string> addresses() const;
+  uint16_t port() const;
+  const std::vector<std::unique_ptr<IoThread>>& threads() const { return threads_; }
+  size_t connections() const { return connections_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class EngineThread;
+  void Accept(TcpArrival arrival);
+
+  EngineOptions options_;
+  std::atomic<size_t> connections_{0};
+  std::atomic<size_t> handshakes_{0};
+  std::unique_ptr<Listener> listener_;
+  std::vector<std::unique_ptr<IoThread>> threads_;
+  std::vector<std::unique_ptr<EngineThread>> parts_;
+  bool running_ = false;
+};
+
+}  // namespace sessioncast::engineio

@@ -1,0 +1,70 @@
+// One I/O thread's part of the engine: its connections by sid, and the answers to the requests that it owns.
+//
+// Threads: its I/O thread only, except OwnerOf (any I/O thread).
+// Invariants: a sid's first character names the I/O thread, so a request finds its connection on the thread that owns
+// it, or nowhere.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "edge/engineio/connection.h"
+#include "edge/engineio/engine.h"
+#include "edge/engineio/http_connection.h"
+
+namespace sessioncast::engineio {
+
+class EngineThread : public ConnectionHome {
+ public:
+  EngineThread(Engine& engine, IoThread& thread);
+  ~EngineThread() override;
+
+  void Take(TcpArrival arrival);
+  // Ends all connections.
+  void CloseAll();
+  // When the I/O thread has ended: nothing of it is left in its loop.
+  void Clear() { connections_.clear(); }
+
+  IoThread& thread() override { return thread_; }
+  const ConnectionLimits& limits() const override { return engine_.options_.connection; }
+  const PacketObserver& packet_observer() const override { return engine_.options_.on_packet; }
+  void FlushSoon(std::shared_ptr<Connection> connection) override;
+  void Forget(const std::string& sid) override;
+  void OnEnded() override;
+
+ private:
+  struct EngineError;
+  using HttpPointer = std::shared_ptr<HttpConnection>;
+
+  size_t OwnerOf(const RequestHead& head);
+  void Answer(const HttpPointer& http);
+  void AnswerPreflight(const HttpPointer& http);
+  void AnswerForeign(const HttpPointer& http);
+  void HandToUser(const HttpPointer& http);
+  void AnswerEngine(const HttpPointer& http);
+  void AnswerKnown(const HttpPointer& http, const std::shared_ptr<Connection>& connection);
+  void AnswerHandshake(const HttpPointer& http);
+  std::optional<EngineError> Check(const RequestHead& head) const;
+  std::optional<EngineError> CheckKnown(const RequestHead& head, const Connection& connection) const;
+  std::optional<EngineError> CheckHandshake(const RequestHead& head) const;
+  void Refuse(const HttpPointer& http, const EngineError& error);
+  // The 101 of this request; if it asks for none that we speak, it is answered, and there is nothing.
+  std::optional<std::string> WebSocketResponse(const HttpPointer& http);
+  std::shared_ptr<Connection> Open(const HttpPointer& http);
+  std::string NewSid() const;
+  void FlushSlice();
+
+  Engine& engine_;
+  IoThread& thread_;
+  HttpConnection::Answerer answerer_;
+  absl::flat_hash_map<std::string, std::shared_ptr<Connection>> connections_;
+  std::vector<std::shared_ptr<Connection>> flush_list_;
+  size_t flushed_ = 0;  // of flush_list_
+};
+
+}  // namespace sessioncast::engineio

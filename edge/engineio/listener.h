@@ -1,0 +1,49 @@
+// The listening sockets of a server, on one I/O thread.
+//
+// Threads: Bind before the I/O thread starts; the rest on that thread.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "edge/engineio/http_connection.h"
+#include "edge/engineio/io_thread.h"
+
+namespace sessioncast::engineio {
+
+class Listener {
+ public:
+  Listener(IoThread& thread, std::function<void(TcpArrival)> accept);
+  ~Listener();
+
+  // `address`: HOST:PORT, [IPV6]:PORT; localhost: both families on one port, or the one that the machine has.
+  absl::Status Bind(const std::string& address);
+  void Start();
+  void Close();
+
+  std::vector<std::string> addresses() const { return addresses_; }
+  uint16_t port() const { return port_; }
+
+ private:
+  struct Socket;
+  absl::Status BindLocalhost(uint16_t port);
+  absl::Status BindNamed(const std::string& host, const std::string& port);
+  absl::Status Open(const sockaddr* address, socklen_t size);
+  void WaitFor(Socket& socket);
+  void AcceptAll(Socket& socket);
+
+  IoThread& thread_;
+  std::function<void(TcpArrival)> accept_;
+  std::vector<std::unique_ptr<Socket>> sockets_;
+  std::vector<std::string> addresses_;
+  uint16_t port_ = 0;
+  Timer retry_;
+};
+
+}  // namespace sessioncast::engineio

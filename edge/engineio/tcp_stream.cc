@@ -1,0 +1,58 @@
+#include "edge/engineio/tcp_stream.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace sessioncast::engineio {
+namespace {
+
+IoResult FromErrno() {
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+    return {IoResult::Kind::kWouldBlock, 0};
+  }
+  return {IoResult::Kind::kError, 0};
+}
+
+}  // namespace
+
+TcpStream::TcpStream(IoThread& thread, int descriptor)
+    : loop_(thread.loop()), descriptor_(loop_.context.get_executor(), descriptor) {
+  ++loop_.open_streams;
+}
+
+TcpStream::~TcpStream() { Close(); }
+
+IoResult TcpStream::Read(std::string_view& bytes) {
+  auto& scratch = loop_.scratch;
+  const ssize_t size = recv(descriptor_.native_handle(), scratch.data(), scratch.size(), 0);
+  if (size < 0) return FromErrno();
+  if (size == 0) return {IoResult::Kind::kEnd, 0};
+  bytes = std::string_view(scratch.data(), size);
+  return {IoResult::Kind::kBytes, static_cast<size_t>(size)};
+}
+
+IoResult TcpStream::Write(const iovec* pieces, size_t count) {
+  msghdr message = {};
+  message.msg_iov = const_cast<iovec*>(pieces);
+  message.msg_iovlen = count;
+  const ssize_t size = sendmsg(descriptor_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (size < 0) return FromErrno();
+  return {IoResult::Kind::kBytes, static_cast<size_t>(size)};
+}
+
+void TcpStream::ShutdownWriting() { shutdown(descriptor_.native_handle(), SHUT_WR); }
+
+void TcpStream::Close() {
+  if (!descriptor_.is_open()) return;
+  --loop_.open_streams;
+  boost::system::error_code ignored;
+  descriptor_.close(ignored);
+}
+
+int TcpStream::Release() {
+  --loop_.open_streams;
+  return descriptor_.release();
+}
+
+}  // namespace sessioncast::engineio

@@ -1,0 +1,177 @@
+#include "edge/socketio/connection_sockets.h"
+
+#include <utility>
+
+#include "edge/socketio/member_socket.h"
+
+namespace sessioncast::socketio {
+
+ConnectionSockets::ConnectionSockets(const ServerRules& rules, engineio::Connection& connection)
+    : rules_(rules), connection_(connection) {
+  connect_deadline_ = connection_.thread().After(rules_.connect_timeout, [this] {
+    connection_.Close(DisconnectReason::kConnectTimeout);
+  });
+}
+
+ConnectionSockets::~ConnectionSockets() {
+  for (const auto& [name_space, socket] : sockets_) socket->BecomeLeft();
+}
+
+// ---- the decoder
+
+void ConnectionSockets::OnText(std::string_view text) {
+  // A text where an attachment is due is no packet.
+  if (incomplete_) return connection_.Close(DisconnectReason::kParseError);
+  absl::StatusOr<Packet> packet = ReadPacket(text, rules_.packets);
+  if (!packet.ok()) return connection_.Close(DisconnectReason::kParseError);
+  if (packet->attachments == 0) return OnPacket(*std::move(packet));
+  incomplete_ = *std::move(packet);
+  AwaitAttachment();
+}
+
+void ConnectionSockets::OnBinary(std::string_view bytes) {
+  if (!incomplete_) return connection_.Close(DisconnectReason::kParseError);
+  attachments_.emplace_back(bytes);
+  if (attachments_.size() < incomplete_->attachments) return AwaitAttachment();
+  attachments_deadline_.Cancel();
+  Packet packet = *std::exchange(incomplete_, std::nullopt);
+  if (!FillAttachments(std::exchange(attachments_, {}), *packet.payload).ok()) {
+    return connection_.Close(DisconnectReason::kParseError);
+  }
+  OnPacket(std::move(packet));
+}
+
+void ConnectionSockets::AwaitAttachment() {
+  attachments_deadline_ = connection_.thread().After(rules_.attachments_timeout, [this] {
+    connection_.Close(DisconnectReason::kParseError);
+  });
+}
+
+// ---- packets
+
+void ConnectionSockets::OnPacket(Packet packet) {
+  if (packet.type == PacketType::kConnect) return OnConnect(packet);
+  const auto member = sockets_.find(packet.name_space);
+  if (member == sockets_.end() || !member->second->connected()) {
+    return connection_.Close(DisconnectReason::kForcedClose);
+  }
+  const std::shared_ptr<MemberSocket> socket = member->second;
+  OnMemberPacket(*socket, std::move(packet));
+}
+
+void ConnectionSockets::OnMemberPacket(MemberSocket& socket, Packet packet) {
+  switch (packet.type) {
+    case PacketType::kDisconnect:
+      return Leave(socket, DisconnectReason::kClientNamespaceDisconnect);
+    case PacketType::kEvent:
+    case PacketType::kBinaryEvent:
+      return socket.OnEvent(std::move(packet));
+    case PacketType::kAck:
+    case PacketType::kBinaryAck:
+      return socket.OnAck(packet);
+    case PacketType::kConnect:
+    case PacketType::kConnectError:
+      return;  // handled, or refused by the decoder
+  }
+}
+
+// ---- joining and leaving
+
+void ConnectionSockets::OnConnect(const Packet& packet) {
+  if (sockets_.contains(packet.name_space)) {
+    return connection_.Close(DisconnectReason::kForcedClose);
+  }
+  const auto handlers = rules_.namespaces.find(packet.name_space);
+  if (handlers == rules_.namespaces.end()) {
+    return SendConnectError(packet.name_space, {"Invalid namespace", Json()});
+  }
+  const auto socket = std::make_shared<MemberSocket>(*this, *handlers->second,
+                                                     packet.payload.value_or(Json::object()));
+  sockets_.emplace(packet.name_space, socket);
+  RunMiddlewares(*socket, 0);
+}
+
+void ConnectionSockets::RunMiddlewares(MemberSocket& socket, size_t next) {
+  const auto& middlewares = socket.handlers().middlewares();
+  if (next == middlewares.size()) return Accept(socket);
+  auto decided = std::make_shared<bool>(false);
+  middlewares[next](socket, [this, weak = socket.weak_from_this(), next,
+                             decided](std::optional<ConnectRefusal> refusal) {
+    const std::shared_ptr<Socket> waiting = weak.lock();
+    if (!waiting || std::exchange(*decided, true)) return;
+    // A socket that has left was of a connection that may be gone, and these sockets with it.
+    auto& member = static_cast<MemberSocket&>(*waiting);
+    if (member.connecting()) Decide(member, next, std::move(refusal));
+  });
+}
+
+void ConnectionSockets::Decide(MemberSocket& socket, size_t middleware,
+                               std::optional<ConnectRefusal> refusal) {
+  if (!refusal) return RunMiddlewares(socket, middleware + 1);
+  const std::string name_space = socket.handlers().path();
+  socket.BecomeLeft();
+  sockets_.erase(name_space);
+  SendConnectError(name_space, *refusal);
+}
+
+void ConnectionSockets::Accept(MemberSocket& socket) {
+  connect_deadline_.Cancel();
+  socket.BecomeConnected();
+  const Json payload = {{"sid", socket.id()}};
+  SendText(WritePlain(PacketType::kConnect, socket.handlers().path(), &payload));
+  if (!socket.connected()) return;
+  if (rules_.observer.connected) rules_.observer.connected(socket);
+  socket.handlers().CallConnected(socket);
+}
+
+void ConnectionSockets::SendConnectError(std::string_view name_space,
+                                         const ConnectRefusal& refusal) {
+  Json payload = {{"message", refusal.message}};
+  if (!refusal.data.is_null()) payload["data"] = refusal.data;
+  SendText(WritePlain(PacketType::kConnectError, name_space, &payload));
+}
+
+void ConnectionSockets::Leave(MemberSocket& socket, DisconnectReason reason) {
+  const auto member = sockets_.extract(socket.handlers().path());
+  socket.BecomeLeft();
+  if (rules_.observer.disconnected) rules_.observer.disconnected(socket, reason);
+  socket.handlers().CallDisconnected(socket, reason);
+}
+
+// ---- the connection
+
+void ConnectionSockets::Send(const WrittenPacket& packet) {
+  SendText(packet.text);
+  for (const std::string& attachment : packet.attachments) {
+    connection_.SendBinary(std::make_shared<const std::string>(attachment));
+  }
+}
+
+void ConnectionSockets::SendText(std::string text) {
+  connection_.SendText(std::make_shared<const std::string>(std::move(text)));
+}
+
+void ConnectionSockets::OnDrained() {
+  const std::map<std::string, std::shared_ptr<MemberSocket>> sockets = sockets_;
+  for (const auto& [name_space, socket] : sockets) {
+    if (socket->connected()) socket->handlers().CallDrained(*socket);
+  }
+}
+
+void ConnectionSockets::OnClose(DisconnectReason reason) {
+  connect_deadline_.Cancel();
+  attachments_deadline_.Cancel();
+  incomplete_.reset();
+  attachments_.clear();
+  while (!sockets_.empty()) {
+    const std::shared_ptr<MemberSocket> socket = sockets_.begin()->second;
+    if (socket->connected()) {
+      Leave(*socket, reason);
+    } else {
+      sockets_.erase(sockets_.begin());
+      socket->BecomeLeft();
+    }
+  }
+}
+
+}  // namespace sessioncast::socketio

@@ -1,0 +1,14 @@
+#include "edge/socketio/packet.h"
+#include "edge/socketio/server.h"
+
+namespace sessioncast::socketio {
+
+EncodedEvent EncodedEvent::FromJson(std::string_view name, std::string_view arguments_json) {
+  std::string packet = "2[";
+  packet += Json(name).dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (!arguments_json.empty()) packet.append(",").append(arguments_json);
+  packet += ']';
+  return EncodedEvent(std::make_shared<const std::string>(std::move(packet)));
+}
+
+}  // namespace sessioncast::socketio

@@ -1,0 +1,133 @@
+#include "edge/socketio/member_socket.h"
+
+#include <openssl/rand.h>
+
+#include <array>
+#include <cassert>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+
+namespace sessioncast::socketio {
+namespace {
+
+constexpr size_t kIdRandomBytes = 15;  // 20 characters
+
+std::string NewId() {
+  std::array<unsigned char, kIdRandomBytes> random;
+  const int ok = RAND_bytes(random.data(), random.size());
+  assert(ok == 1);
+  return absl::WebSafeBase64Escape(
+      absl::string_view(reinterpret_cast<const char*>(random.data()), random.size()));
+}
+
+Handshake MakeHandshake(const engineio::FirstRequest& first, Json auth) {
+  Handshake handshake;
+  handshake.url = first.url;
+  handshake.headers = first.headers;
+  handshake.query = first.query;
+  handshake.auth = std::move(auth);
+  handshake.address = first.address;
+  handshake.transport = first.transport;
+  handshake.time = first.time;
+  return handshake;
+}
+
+}  // namespace
+
+MemberSocket::MemberSocket(ConnectionSockets& owner, const NamespaceHandlers& handlers, Json auth)
+    : owner_(&owner),
+      handlers_(handlers),
+      thread_(owner.connection().thread()),
+      id_(NewId()),
+      handshake_(MakeHandshake(owner.connection().first_request(), std::move(auth))) {}
+
+void MemberSocket::Emit(std::string_view name, const Json& arguments) {
+  if (!connected()) return;
+  owner_->Send(WriteEvent({handlers_.path(), std::nullopt}, name, arguments));
+}
+
+void MemberSocket::Emit(const EncodedEvent& event) {
+  if (!connected()) return;
+  if (handlers_.path() == "/") {
+    owner_->connection().SendText(event.shared_packet());
+  } else {
+    std::string text = event.packet().substr(0, 1);
+    text.append(handlers_.path()).append(",").append(event.packet(), 1);
+    owner_->SendText(std::move(text));
+  }
+}
+
+void MemberSocket::EmitWithAck(std::string_view name, const Json& arguments,
+                               std::chrono::milliseconds timeout,
+                               std::function<void(absl::Status, const Json&)> done) {
+  if (!connected()) return done(absl::UnavailableError("socket has been disconnected"), Json());
+  const uint64_t id = next_ack_id_++;
+  AwaitedAck& awaited = awaited_acks_[id];
+  awaited.done = std::move(done);
+  awaited.deadline = thread_.After(timeout, [this, id, weak = weak_from_this()] {
+    if (std::shared_ptr<Socket> self = weak.lock()) {
+      FinishAck(id, absl::DeadlineExceededError("operation has timed out"), Json());
+    }
+  });
+  owner_->Send(WriteEvent({handlers_.path(), id}, name, arguments));
+}
+
+void MemberSocket::EmitVolatile(std::string_view name, const Json& arguments) {
+  if (connected() && owner_->connection().IsWritable()) Emit(name, arguments);
+}
+
+size_t MemberSocket::queued_bytes() const {
+  return owner_ != nullptr ? owner_->connection().queued_bytes() : 0;
+}
+
+void MemberSocket::Disconnect() {
+  if (!connected()) return;
+  owner_->SendText(WritePlain(PacketType::kDisconnect, handlers_.path(), nullptr));
+  // Sending may have ended the connection, and the membership with it.
+  if (connected()) owner_->Leave(*this, DisconnectReason::kServerNamespaceDisconnect);
+}
+
+void MemberSocket::CloseConnection(DisconnectReason reason) {
+  if (owner_ != nullptr) owner_->connection().Close(reason);
+}
+
+void MemberSocket::BecomeLeft() {
+  state_ = State::kLeft;
+  owner_ = nullptr;
+  const std::map<uint64_t, AwaitedAck> awaited = std::exchange(awaited_acks_, {});
+  for (const auto& [id, ack] : awaited) {
+    ack.done(absl::UnavailableError("socket has been disconnected"), Json());
+  }
+}
+
+void MemberSocket::OnEvent(Packet packet) {
+  Ack ack = AckFor(packet);
+  Json arguments = *std::move(packet.payload);
+  const Json name = std::move(arguments.front());
+  arguments.erase(arguments.begin());
+  handlers_.CallEvent(*this, name.is_string() ? name.get<std::string>() : name.dump(), arguments,
+                      std::move(ack));
+}
+
+Ack MemberSocket::AckFor(const Packet& packet) {
+  if (!packet.ack_id) return Ack();
+  return Ack([weak = weak_from_this(), this, id = *packet.ack_id](const Json& arguments) {
+    const std::shared_ptr<Socket> self = weak.lock();
+    if (self && connected()) owner_->Send(WriteAck({handlers_.path(), id}, arguments));
+  });
+}
+
+void MemberSocket::OnAck(const Packet& packet) {
+  if (packet.ack_id) FinishAck(*packet.ack_id, absl::OkStatus(), *packet.payload);
+}
+
+void MemberSocket::FinishAck(uint64_t id, absl::Status status, const Json& arguments) {
+  const auto awaited = awaited_acks_.find(id);
+  if (awaited == awaited_acks_.end()) return;
+  const AwaitedAck ack = std::move(awaited->second);
+  awaited_acks_.erase(awaited);
+  ack.done(std::move(status), arguments);
+}
+
+}  // namespace sessioncast::socketio

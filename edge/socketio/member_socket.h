@@ -1,0 +1,64 @@
+// A socket: a connection's membership in a namespace, from its CONNECT on.
+//
+// Threads: the connection's I/O thread only.
+// Invariants: `connecting` while the middlewares decide, then `connected`, then `left`; once it has left, every
+// acknowledgement that it waited for has been answered with an error.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "edge/socketio/connection_sockets.h"
+#include "edge/socketio/namespace_handlers.h"
+#include "edge/socketio/server.h"
+
+namespace sessioncast::socketio {
+
+class MemberSocket : public Socket {
+ public:
+  MemberSocket(ConnectionSockets& owner, const NamespaceHandlers& handlers, Json auth);
+
+  const std::string& id() const override { return id_; }
+  const Handshake& handshake() const override { return handshake_; }
+  IoThread& thread() const override { return thread_; }
+  bool connected() const override { return state_ == State::kConnected; }
+  void Emit(std::string_view name, const Json& arguments) override;
+  void Emit(const EncodedEvent& event) override;
+  void EmitWithAck(std::string_view name, const Json& arguments, std::chrono::milliseconds timeout,
+                   std::function<void(absl::Status, const Json&)> done) override;
+  void EmitVolatile(std::string_view name, const Json& arguments) override;
+  size_t queued_bytes() const override;
+  void Disconnect() override;
+  void CloseConnection(DisconnectReason reason) override;
+
+  // For the connection's sockets.
+  const NamespaceHandlers& handlers() const { return handlers_; }
+  bool connecting() const { return state_ == State::kConnecting; }
+  void BecomeConnected() { state_ = State::kConnected; }
+  void BecomeLeft();
+  // An EVENT; its payload's first element is the name.
+  void OnEvent(Packet packet);
+  void OnAck(const Packet& packet);
+
+ private:
+  enum class State { kConnecting, kConnected, kLeft };
+  struct AwaitedAck {
+    engineio::Timer deadline;
+    std::function<void(absl::Status, const Json&)> done;
+  };
+
+  Ack AckFor(const Packet& packet);
+  void FinishAck(uint64_t id, absl::Status status, const Json& arguments);
+
+  ConnectionSockets* owner_;  // null once it has left
+  const NamespaceHandlers& handlers_;
+  IoThread& thread_;
+  const std::string id_;
+  const Handshake handshake_;
+  State state_ = State::kConnecting;
+  uint64_t next_ack_id_ = 0;
+  std::map<uint64_t, AwaitedAck> awaited_acks_;
+};
+
+}  // namespace sessioncast::socketio
