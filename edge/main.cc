@@ -1,0 +1,44 @@
+// sessioncast-edge: HTTP for browsers (Socket.IO, REST, the page, health). Knows control only through gRPC.
+#include <cstdlib>
+#include <iostream>
+
+#include "CLI/CLI.hpp"
+#include "edge/flags.h"
+#include "edge/server.h"
+#include "spdlog/spdlog.h"
+#include "tools/daemon/log.h"
+#include "tools/daemon/signals.h"
+
+int main(int argc, char** argv) {
+  sessioncast::daemon::StopSignals signals;
+  CLI::App app("sessioncast-edge: turns the events of sessions into Socket.IO for web clients");
+  app.set_config("--config", "", "A file of flags, name=value a line");
+  std::string control = "localhost:50051";
+  app.add_option("--control", control, "HOST:PORT of sessioncast-control")
+      ->envname("SESSIONCAST_CONTROL")
+      ->capture_default_str();
+  sessioncast::edge::ServerOptions options;
+  sessioncast::edge::AddFlags(app, options);
+  sessioncast::daemon::LogOptions log;
+  sessioncast::daemon::AddLogFlags(app, log);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? EXIT_SUCCESS : 2;
+  }
+  if (absl::Status status = sessioncast::daemon::StartLog(log); !status.ok()) {
+    std::cerr << status.message() << "\n";
+    return 2;
+  }
+  spdlog::info("control is at {}", control);
+  auto server =
+      sessioncast::edge::Server::Start(options, sessioncast::edge::ControlChannel(control));
+  if (!server.ok()) {
+    spdlog::error("{}", std::string(server.status().message()));
+    return EXIT_FAILURE;
+  }
+  const int signal_number = signals.Wait();
+  spdlog::info("signal {}: closing", signal_number);
+  (*server)->Stop();
+  return EXIT_SUCCESS;
+}

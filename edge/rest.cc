@@ -1,0 +1,112 @@
+#include "edge/rest.h"
+
+#include <string_view>
+#include <utility>
+
+#include "edge/answer.h"
+#include "edge/wire.h"
+#include "nlohmann/json.hpp"
+#include "proto/rules.h"
+
+namespace sessioncast::edge {
+namespace {
+
+using engineio::HttpReply;
+using engineio::HttpRequest;
+using engineio::HttpResponse;
+using Json = nlohmann::json;
+
+constexpr std::string_view kSessionPath = "/api/wizard/session/";
+constexpr std::string_view kRespondPath = "/api/wizard/clarifications/respond";
+
+HttpResponse JsonResponse(unsigned status, std::string body) {
+  HttpResponse response;
+  response.status = status;
+  response.headers = {{"Content-Type", "application/json; charset=utf-8"},
+                      {"Cache-Control", "no-store"}};
+  if (status == 503) response.headers.emplace_back("Retry-After", "1");
+  response.body = std::move(body);
+  return response;
+}
+
+// Whatever came from outside may not be UTF-8.
+std::string Dump(const Json& body) {
+  return body.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+HttpResponse Refusal(unsigned status, std::string_view error) {
+  return JsonResponse(status, Dump({{"error", error}}));
+}
+
+HttpResponse MethodRefused(std::string_view allowed) {
+  HttpResponse response =
+      Refusal(405, "this method is not allowed here; allowed: " + std::string(allowed));
+  response.headers.emplace_back("Allow", allowed);
+  return response;
+}
+
+bool IsRead(const HttpRequest& request) {
+  return request.method == "GET" || request.method == "HEAD";
+}
+
+}  // namespace
+
+Rest::Rest(const Readiness& readiness, const std::map<std::string, WebFile>& files,
+           std::function<Upstream&(const engineio::IoThread&)> upstream_of)
+    : readiness_(readiness), files_(files), upstream_of_(std::move(upstream_of)) {}
+
+void Rest::Answer(engineio::IoThread& thread, const HttpRequest& request,
+                  HttpReply reply) const {
+  const std::string_view path = request.path;
+  if (path == kRespondPath) {
+    if (request.method != "POST") return reply(MethodRefused("POST"));
+    return Respond(upstream_of_(thread), request.body, std::move(reply));
+  }
+  if (path.starts_with(kSessionPath)) {
+    if (!IsRead(request)) return reply(MethodRefused("GET"));
+    return GetSession(upstream_of_(thread), std::string(path.substr(kSessionPath.size())),
+                      std::move(reply));
+  }
+  const bool is_health = path == "/healthz" || path == "/readyz";
+  const auto file = files_.find(request.path);
+  if (!is_health && file == files_.end()) {
+    return reply(Refusal(404, "nothing is here; the page is at /, sockets are at /socket.io/"));
+  }
+  if (!IsRead(request)) return reply(MethodRefused("GET"));
+  if (path == "/healthz") return reply(JsonResponse(200, R"({"ok":true})"));
+  if (path == "/readyz") return reply(Ready());
+  HttpResponse response;
+  response.headers = {{"Content-Type", file->second.content_type}, {"Cache-Control", "no-cache"}};
+  response.body = file->second.body;
+  reply(std::move(response));
+}
+
+HttpResponse Rest::Ready() const {
+  const Json body = {{"ready", readiness_.ready()},
+                     {"control", readiness_.attached() ? "attached" : "away"},
+                     {"draining", readiness_.draining()}};
+  return JsonResponse(readiness_.ready() ? 200 : 503, Dump(body));
+}
+
+void Rest::GetSession(Upstream& upstream, const std::string& session_id, HttpReply reply) const {
+  if (absl::Status status = CheckId("session id", session_id); !status.ok()) {
+    return reply(Refusal(400, std::string(status.message())));
+  }
+  upstream.GetSession(session_id, [reply](absl::StatusOr<v1::Snapshot> snapshot) {
+    if (snapshot.ok()) return reply(JsonResponse(200, SnapshotJson(*snapshot)));
+    const bool unknown = snapshot.status().code() == absl::StatusCode::kNotFound;
+    reply(Refusal(unknown ? 404 : 503, std::string(snapshot.status().message())));
+  });
+}
+
+void Rest::Respond(Upstream& upstream, const std::string& body, HttpReply reply) const {
+  absl::StatusOr<edge::Answer> answer = ParseAnswer(body);
+  if (!answer.ok()) return reply(Refusal(400, std::string(answer.status().message())));
+  upstream.Answer(answer->session_id, answer->clarification_id, answer->response,
+                  [answer = *answer, reply](const AnswerOutcome& outcome) {
+                    const AnswerReply answered = ToReply(answer, outcome);
+                    reply(JsonResponse(answered.http_status, Dump(answered.body)));
+                  });
+}
+
+}  // namespace sessioncast::edge

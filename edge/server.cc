@@ -1,0 +1,134 @@
+#include "edge/server.h"
+
+#include <thread>
+#include <utility>
+
+#include "edge/readiness.h"
+#include "edge/rest.h"
+#include "edge/web_files.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "spdlog/spdlog.h"
+
+namespace sessioncast::edge {
+namespace {
+
+constexpr int kControlMessageBytesMax = 4 * 1024 * 1024;
+
+socketio::Observer WatchPackets() {
+  socketio::Observer observer;
+  if (spdlog::should_log(spdlog::level::debug)) {
+    // The sid is the connection's credential: only its beginning is shown.
+    observer.packet = [](std::string_view sid, std::string_view direction, std::string_view type,
+                         size_t bytes) {
+      spdlog::debug("connection {}...: {} {} {} bytes", sid.substr(0, 4), direction, type, bytes);
+    };
+  }
+  return observer;
+}
+
+std::map<std::string, socketio::ClientFile> ServedClient() {
+  std::map<std::string, socketio::ClientFile> served;
+  for (auto& [name, file] : ClientFiles()) {
+    served[name] = {std::move(file.content_type), std::move(file.body)};
+  }
+  return served;
+}
+
+}  // namespace
+
+ServerOptions::ServerOptions() {
+  sockets.io_threads = std::max(1U, std::thread::hardware_concurrency());
+  sockets.message_bytes_max = 16 * 1024;
+  sockets.post_bytes_max = 64 * 1024;
+  sockets.post_packets_max = 128;
+  sockets.json_depth_max = 8;
+  sockets.connect_timeout = std::chrono::seconds(10);
+  sockets.write_timeout = std::chrono::seconds(10);
+  sockets.queue_bytes_max = 4 * 1024 * 1024;  // Hub::Options::queue_bytes_max bounds it long before
+  sockets.client_version = ClientVersion();
+  sockets.client_files = ServedClient();
+}
+
+class Server::State {
+ public:
+  State(ServerOptions options, const std::shared_ptr<grpc::Channel>& channel)
+      : readiness_(options.sockets.io_threads),
+        files_(PageFiles()),
+        sockets_(options.sockets, WatchPackets()),
+        rest_(readiness_, files_,
+              [this](const engineio::IoThread& thread) -> Upstream& { return UpstreamOf(thread); }) {
+    for (const std::unique_ptr<engineio::IoThread>& thread : sockets_.threads()) {
+      upstreams_.push_back(
+          std::make_unique<Upstream>(options.upstream, *thread, channel, [this](bool attached) {
+            attached ? readiness_.Attached() : readiness_.Detached();
+            if (attached) spdlog::info("attached to control");
+          }));
+    }
+    ServeSessions(sockets_.Of("/"), options.sessions,
+                  [this](const engineio::IoThread& thread) -> Upstream& { return UpstreamOf(thread); });
+    sockets_.OnRequest([this](engineio::IoThread& thread, const engineio::HttpRequest& request,
+                              engineio::HttpReply reply) {
+      rest_.Answer(thread, request, std::move(reply));
+    });
+  }
+
+  absl::Status Start(const std::string& path) {
+    if (absl::Status status = sockets_.Start(); !status.ok()) return status;
+    for (size_t i = 0; i < upstreams_.size(); ++i) {
+      sockets_.threads()[i]->Post([this, i] { upstreams_[i]->Start(); });
+    }
+    for (const std::string& address : sockets_.addresses()) {
+      spdlog::info("edge listening on {}", address);
+    }
+    spdlog::info("🔌 WebSocket server ready at ws://localhost:{}{}", sockets_.port(), path);
+    return absl::OkStatus();
+  }
+
+  void Stop() {
+    if (std::exchange(stopped_, true)) return;
+    readiness_.Drain();
+    sockets_.StopAccepting();
+    for (const auto& upstream : upstreams_) upstream->Stop();
+    sockets_.Stop();
+  }
+
+  const socketio::Server& sockets() const { return sockets_; }
+
+ private:
+  Upstream& UpstreamOf(const engineio::IoThread& thread) { return *upstreams_[thread.index()]; }
+
+  Readiness readiness_;
+  const std::map<std::string, WebFile> files_;
+  // Before the sockets in the order of destruction: a socket leaves its hub when it goes.
+  std::vector<std::unique_ptr<Upstream>> upstreams_;
+  socketio::Server sockets_;
+  Rest rest_;
+  bool stopped_ = false;
+};
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
+                                                      std::shared_ptr<grpc::Channel> channel) {
+  const std::string path = options.sockets.path;
+  auto state = std::make_unique<State>(std::move(options), channel);
+  if (absl::Status status = state->Start(path); !status.ok()) return status;
+  return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Server::~Server() { Stop(); }
+
+std::vector<std::string> Server::addresses() const { return state_->sockets().addresses(); }
+uint16_t Server::port() const { return state_->sockets().port(); }
+void Server::Stop() { state_->Stop(); }
+
+std::shared_ptr<grpc::Channel> ControlChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  arguments.SetMaxReceiveMessageSize(kControlMessageBytesMax);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace sessioncast::edge

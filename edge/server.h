@@ -1,0 +1,50 @@
+// The edge, whole: I/O threads with their hubs and lines to control, session sockets, REST, and the page.
+//
+// Threads: Start, Drain, Stop by whoever owns it, one at a time; the rest by any.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "edge/session_socket.h"
+#include "edge/socketio/server.h"
+#include "edge/upstream.h"
+#include "grpcpp/channel.h"
+
+namespace sessioncast::edge {
+
+struct ServerOptions {
+  ServerOptions();  // the Socket.IO library's limits, as the edge sets them (docs/PROTOCOL.md)
+  socketio::Options sockets;
+  SessionSocketOptions sessions;
+  Upstream::Options upstream;
+};
+
+class Server {
+ public:
+  // `channel`: to control; need not be reachable yet. The error names the address that cannot be bound.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options,
+                                                       std::shared_ptr<grpc::Channel> channel);
+  // Stops.
+  ~Server();
+
+  std::vector<std::string> addresses() const;
+  uint16_t port() const;
+
+  // Not ready, nobody new, all transports closed (clients come back by themselves, elsewhere), threads joined.
+  void Stop();
+
+ private:
+  class State;
+  explicit Server(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// A channel to control at HOST:PORT, which comes back quickly when control does.
+std::shared_ptr<grpc::Channel> ControlChannel(const std::string& address);
+
+}  // namespace sessioncast::edge

@@ -1,0 +1,61 @@
+// `serve`: control and edge in one process, over gRPC's in-process channel.
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+
+#include "CLI/CLI.hpp"
+#include "control/flags.h"
+#include "control/server.h"
+#include "edge/flags.h"
+#include "edge/server.h"
+#include "spdlog/spdlog.h"
+#include "tools/daemon/log.h"
+#include "tools/daemon/signals.h"
+#include "tools/sessioncast/commands.h"
+
+namespace sessioncast::tool {
+namespace {
+
+struct ServeOptions {
+  control::ServerOptions control;
+  edge::ServerOptions edge;
+  daemon::LogOptions log;
+};
+
+ExitCode Serve(const ServeOptions& options) {
+  daemon::StopSignals signals;
+  if (absl::Status status = daemon::StartLog(options.log); !status.ok()) {
+    std::cerr << status.message() << "\n";
+    return kUsage;
+  }
+  auto control = control::Server::Start(options.control);
+  if (!control.ok()) {
+    spdlog::error("{}", std::string(control.status().message()));
+    return kRefused;
+  }
+  auto edge = edge::Server::Start(options.edge, (*control)->InProcessChannel());
+  if (!edge.ok()) {
+    spdlog::error("{}", std::string(edge.status().message()));
+    (*control)->Stop();
+    return kRefused;
+  }
+  const int signal_number = signals.Wait();
+  spdlog::info("signal {}: closing", signal_number);
+  (*edge)->Stop();  // first, so that no client sees control go
+  (*control)->Stop();
+  return kDone;
+}
+
+}  // namespace
+
+void AddServe(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand(
+      "serve", "Run control and edge in one process: gRPC for publishers, Socket.IO for browsers");
+  const auto options = std::make_shared<ServeOptions>();
+  control::AddFlags(*command, options->control);
+  edge::AddFlags(*command, options->edge);
+  daemon::AddLogFlags(*command, options->log);
+  command->callback([options, &exit_code] { exit_code = Serve(*options); });
+}
+
+}  // namespace sessioncast::tool
