@@ -192,7 +192,7 @@ class Demo:
         say(f"asking: {QUESTION} (answer on the page; after {ANSWER_SECONDS} s: {DEFAULT_ANSWER})")
         asking = subprocess.Popen(
             [self._tool, "ask", session_id, f"--question={QUESTION}", f"--default_response={DEFAULT_ANSWER}",
-             f"--time_limit_ms={int(ANSWER_SECONDS * 1000 * self._pace)}", "--json", f"--control={self._control}"],
+             f"--time_limit_ms={ANSWER_SECONDS * 1000}", "--json", f"--control={self._control}"],
             stdout=subprocess.PIPE, text=True, start_new_session=True)
         try:
             while asking.poll() is None:

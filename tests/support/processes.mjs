@@ -43,8 +43,8 @@ export class Program {
     this.lines = [];
     this.exit = null;  // {code, signal} once it has ended
     this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
-    this.ended = once(this.#child, 'close').then(([code, signal]) => {
-      this.exit = { code, signal };
+    this.ended = once(this.#child, 'close').catch((error) => [String(error)]).then(([code, signal]) => {
+      this.exit = { code, signal };  // or why it did not start
       this.#wake();
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
