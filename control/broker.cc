@@ -1,0 +1,309 @@
+#include "control/broker.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "control/error_detail.h"
+#include "control/random.h"
+#include "proto/rules.h"
+#include "spdlog/spdlog.h"
+
+namespace sessioncast::control {
+namespace {
+
+// What a session costs beside its history.
+constexpr size_t kSessionOverheadBytes = 1'024;
+
+void Run(Effects effects) {
+  for (absl::AnyInvocable<void()>& effect : effects) effect();
+}
+
+absl::Status ValidateEnd(const ClarificationEnd& end) {
+  if (absl::Status status = CheckId("session_id", end.session_id); !status.ok()) return status;
+  if (absl::Status status = CheckId("clarification_id", end.clarification_id); !status.ok()) return status;
+  return ValidateResponse(end.response.value_or(""));
+}
+
+absl::StatusOr<Published> ResultOf(const Answer& answer) {
+  if (answer.outcome != Answer::Outcome::kRefused) {
+    return Published{answer.position, answer.outcome == Answer::Outcome::kDuplicate};
+  }
+  if (answer.winner == nullptr) return answer.refusal;
+  v1::ErrorDetail detail;
+  *detail.mutable_winner() = EventOf(*answer.winner).clarification();
+  return WithDetail(answer.refusal, detail);
+}
+
+}  // namespace
+
+Broker::Subscription::Subscription(Broker& broker, Shard& shard, Session& session,
+                                   std::shared_ptr<Subscriber> subscriber)
+    : broker_(broker), shard_(shard), session_(session), subscriber_(std::move(subscriber)) {}
+
+Broker::Subscription::~Subscription() { broker_.Unsubscribe(shard_, session_, subscriber_); }
+
+LivePage Broker::Subscription::Next(size_t bytes_max) {
+  absl::MutexLock lock(&shard_.mutex);
+  LivePage live;
+  if (session_.state != Session::State::kReady) return live;
+  const History& history = session_.history;
+  const v1::Position top = history.top();
+  if (!cursor_.has_value() || !history.Has(*cursor_) || !history.Holds(cursor_->sequence())) {
+    live.announced = top;
+    cursor_ = top;
+    return live;
+  }
+  Page page = history.Read(cursor_->sequence(), PageLimits{.bytes_max = bytes_max});
+  if (page.events.empty()) return live;
+  live.events = std::move(page.events);
+  live.more = page.through < top.sequence();
+  cursor_ = top;
+  cursor_->set_sequence(page.through);
+  return live;
+}
+
+Broker::Broker(Store& store, BrokerOptions options)
+    : store_(store),
+      options_(std::move(options)),
+      shards_([this] {
+        std::vector<std::unique_ptr<Shard>> shards;
+        for (size_t i = 0; i < options_.shards; ++i) shards.push_back(std::make_unique<Shard>());
+        return shards;
+      }()),
+      commit_queue_(store, options_.commit_queue),
+      worker_pool_(options_.worker_pool),
+      deadlines_(
+          store, options_.clock,
+          [this](const Deadline& deadline, DeadlineThread::Acted acted) { Expire(deadline, std::move(acted)); },
+          options_.deadlines) {}
+
+// The deadlines' thread stops first, then the pool, then the queue: each waits for what those after it still do.
+Broker::~Broker() {
+  deadlines_.Stop();
+  worker_pool_.Stop();
+  commit_queue_.Stop();
+}
+
+Shard& Broker::ShardOf(const std::string& session_id) {
+  return *shards_[std::hash<std::string>()(session_id) % shards_.size()];
+}
+
+Session& Broker::FindOrAdd(Shard& shard, const std::string& session_id) {
+  std::unique_ptr<Session>& slot = shard.sessions[session_id];
+  if (slot == nullptr) {
+    slot = std::make_unique<Session>(session_id, options_.history);
+    shard.by_use.push_front(slot.get());
+    slot->use = shard.by_use.begin();
+  }
+  shard.by_use.splice(shard.by_use.begin(), shard.by_use, slot->use);
+  return *slot;
+}
+
+void Broker::With(const std::string& session_id, Session::Operation operation) {
+  Effects effects;
+  Shard& shard = ShardOf(session_id);
+  {
+    absl::MutexLock lock(&shard.mutex);
+    Session& session = FindOrAdd(shard, session_id);
+    if (session.state == Session::State::kReady) {
+      operation(&session, effects);
+      Settled(shard, session);
+    } else if (session.line.size() >= options_.operations_waiting_max) {
+      operation(absl::ResourceExhaustedError("the session is being loaded, and too many wait for it; try again"),
+                effects);
+    } else {
+      session.line.push_back(std::move(operation));
+      if (session.state == Session::State::kUnloaded) StartLoad(shard, session, effects);
+    }
+  }
+  Run(std::move(effects));
+}
+
+void Broker::StartLoad(Shard& shard, Session& session, Effects& effects) {
+  session.state = Session::State::kLoading;
+  if (worker_pool_.Post([this, &shard, &session] { Load(shard, session); })) return;
+  LoadFailed(shard, session, absl::ResourceExhaustedError("too many sessions are being loaded; try again"), effects);
+}
+
+void Broker::Load(Shard& shard, Session& session) {
+  History loaded(session.id, options_.history);
+  const absl::Status status =
+      store_.Load(session.id, [&loaded](const StoredEventPtr& event) { loaded.Restore(event); });
+  Effects effects;
+  {
+    absl::MutexLock lock(&shard.mutex);
+    if (status.ok()) {
+      session.Loaded(std::move(loaded), effects);
+      Settled(shard, session);
+    } else {
+      spdlog::warn("session {} cannot be loaded: {}", session.id, status.ToString());
+      LoadFailed(shard, session, absl::UnavailableError(status.message()), effects);
+    }
+  }
+  Run(std::move(effects));
+}
+
+void Broker::LoadFailed(Shard& shard, Session& session, const absl::Status& why, Effects& effects) {
+  session.LoadFailed(why, effects);
+  if (session.subscribers.empty()) {
+    Erase(shard, session);
+    return;
+  }
+  if (std::exchange(session.retry_waits, true)) return;
+  deadlines_.Later([this, &shard, session_id = session.id] { RetryLoad(shard, session_id); });
+}
+
+void Broker::RetryLoad(Shard& shard, const std::string& session_id) {
+  Effects effects;
+  {
+    absl::MutexLock lock(&shard.mutex);
+    const auto found = shard.sessions.find(session_id);
+    if (found == shard.sessions.end()) return;
+    found->second->retry_waits = false;
+    if (found->second->state == Session::State::kUnloaded) StartLoad(shard, *found->second, effects);
+  }
+  Run(std::move(effects));
+}
+
+void Broker::Append(const std::string& session_id, size_t bytes, AppendTo append, Done<Published> done) {
+  absl::StatusOr<CommitQueue::Reservation> room = commit_queue_.Reserve(bytes);
+  if (!room.ok()) return done(room.status());
+  auto answered = [done = std::move(done), room = *std::move(room)](absl::StatusOr<Published> result) mutable {
+    done(std::move(result));
+  };
+  With(session_id, [this, append = std::move(append), answered = Done<Published>(std::move(answered))](
+                       absl::StatusOr<Session*> session, Effects& effects) mutable {
+    if (!session.ok()) return Tell<Published>(effects, std::move(answered), session.status());
+    const bool first = (*session)->history.assigned() == 0;
+    const Stamp stamp{options_.clock(), first ? FreshEpoch() : std::string()};
+    Settle(**session, append((*session)->history, stamp), std::move(answered), effects);
+  });
+}
+
+void Broker::Settle(Session& session, Answer answer, Done<Published> done, Effects& effects) {
+  if (!answer.appended.empty()) Commit(session, answer);
+  session.WaitFor(
+      answer.rests_on,
+      [done = std::move(done), result = ResultOf(answer)](absl::Status durable) mutable {
+        if (!durable.ok()) return done(std::move(durable));
+        done(std::move(result));
+      },
+      effects);
+}
+
+void Broker::Commit(Session& session, Answer& answer) {
+  auto append = std::make_shared<StoreAppend>();
+  append->session_id = session.id;
+  append->events = std::move(answer.appended);
+  append->summary = session.history.AssignedSummary();
+  append->deadlines_set = std::move(answer.deadlines_set);
+  append->deadlines_cleared = std::move(answer.deadlines_cleared);
+  ++session.appends_in_flight;
+  Shard& shard = ShardOf(session.id);
+  commit_queue_.Push(append, [this, &shard, &session, append](const AppendOutcome& outcome) {
+    Committed(shard, session, *append, outcome);
+  });
+}
+
+void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append, const AppendOutcome& outcome) {
+  Effects effects;
+  {
+    absl::MutexLock lock(&shard.mutex);
+    if (outcome.status.ok()) {
+      session.AppendStored(append.events.back()->sequence, effects);
+    } else {
+      spdlog::warn("session {}: an append failed: {}", session.id, outcome.status.ToString());
+      session.AppendFailed(append.events.front()->sequence, outcome.status, effects);
+    }
+    if (session.state == Session::State::kFailed && session.appends_in_flight == 0) {
+      StartLoad(shard, session, effects);
+    } else {
+      Settled(shard, session);
+    }
+  }
+  for (const Deadline& deadline : append.deadlines_set) deadlines_.Notify(deadline.time);
+  Run(std::move(effects));
+}
+
+void Broker::Settled(Shard& shard, Session& session) {
+  if (session.state == Session::State::kReady && session.history.assigned() == 0 && session.IsIdle()) {
+    Erase(shard, session);
+    return;
+  }
+  const size_t bytes = session.history.bytes_held() + kSessionOverheadBytes;
+  histories_bytes_ += bytes - session.bytes_counted;
+  session.bytes_counted = bytes;
+  if (histories_bytes_ > options_.histories_bytes_max) ShedMemory(shard);
+}
+
+void Broker::ShedMemory(Shard& shard) {
+  // From the least recently used on; the first is in use now.
+  std::vector<Session*> sessions(shard.by_use.rbegin(), std::prev(shard.by_use.rend()));
+  for (Session* session : sessions) {
+    if (histories_bytes_ <= options_.histories_bytes_max) return;
+    if (session->IsIdle()) {
+      Erase(shard, *session);
+    } else if (session->state == Session::State::kReady) {
+      session->history.ForgetWindow();
+      const size_t bytes = session->history.bytes_held() + kSessionOverheadBytes;
+      histories_bytes_ -= session->bytes_counted - bytes;
+      session->bytes_counted = bytes;
+    }
+  }
+}
+
+void Broker::Erase(Shard& shard, Session& session) {
+  histories_bytes_ -= session.bytes_counted;
+  shard.by_use.erase(session.use);
+  const std::string id = session.id;
+  shard.sessions.erase(id);
+}
+
+void Broker::Publish(v1::Event event, std::string idempotency_key, Done<Published> done) {
+  if (absl::Status status = Validate(event); !status.ok()) return done(std::move(status));
+  if (absl::Status status = ValidateIdempotencyKey(idempotency_key); !status.ok()) return done(std::move(status));
+  const std::string session_id = event.session_id();
+  const size_t bytes = event.ByteSizeLong();
+  Append(
+      session_id, bytes,
+      [event = std::move(event), key = std::move(idempotency_key)](History& history, const Stamp& stamp) mutable {
+        return history.Append(std::move(event), std::move(key), stamp);
+      },
+      std::move(done));
+}
+
+void Broker::Ask(v1::Event event, Done<Published> done) {
+  if (absl::Status status = Validate(event); !status.ok()) return done(std::move(status));
+  const std::string session_id = event.session_id();
+  const size_t bytes = event.ByteSizeLong();
+  Append(
+      session_id, bytes,
+      [event = std::move(event)](History& history, const Stamp& stamp) mutable {
+        return history.Ask(std::move(event), stamp);
+      },
+      std::move(done));
+}
+
+void Broker::EndClarification(ClarificationEnd end, Done<Published> done) {
+  if (absl::Status status = ValidateEnd(end); !status.ok()) return done(std::move(status));
+  const std::string session_id = end.session_id;
+  const size_t bytes = end.response.value_or("").size();
+  Append(
+      session_id, bytes,
+      [end = std::move(end)](History& history, const Stamp& stamp) { return history.EndClarification(end, stamp); },
+      std::move(done));
+}
+
+void Broker::Expire(const Deadline& deadline, DeadlineThread::Acted acted) {
+  EndClarification(
+      {deadline.session_id, deadline.clarification_id, v1::CLARIFICATION_STATUS_EXPIRED, std::nullopt},
+      [acted = std::move(acted)](absl::StatusOr<Published> ended) mutable {
+        // An answer that came first has removed the deadline with it.
+        const bool answered = absl::IsAlreadyExists(ended.status());
+        acted(answered ? absl::OkStatus() : ended.status());
+      });
+}
+
+}  // namespace sessioncast::control

@@ -1,0 +1,180 @@
+// Orders, remembers and hands out events: publish, read, subscribe, clarifications, deadlines.
+//
+// Threads: every method from any thread; none blocks on I/O. A callback runs outside all locks, on the caller's thread
+// or one of the broker's, exactly once, and may call the broker again; it must not block.
+// Invariants: readers see durable events only; the order in which a session's publishes are accepted is the order in
+// which they are called; everything that waits is bounded, and refused with RESOURCE_EXHAUSTED past the bound.
+// Sessions are in shards, each with a mutex; they are loaded when first used, and leave memory when they are idle and
+// the histories together pass their bound.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "control/commit_queue.h"
+#include "control/deadline_thread.h"
+#include "control/history.h"
+#include "control/session.h"
+#include "control/store.h"
+#include "control/worker_pool.h"
+
+namespace sessioncast::control {
+
+struct BrokerOptions {
+  HistoryOptions history;
+  CommitQueueOptions commit_queue;
+  WorkerPoolOptions worker_pool;
+  DeadlineThreadOptions deadlines;
+  // All histories in memory together.
+  size_t histories_bytes_max = 256 * 1024 * 1024;
+  // What may wait for one session to be loaded, and what may be read from the store at once.
+  size_t operations_waiting_max = 10'000;
+  size_t cold_reads_max = 1'024;
+  size_t shards = 64;
+  Clock clock = absl::Now;
+};
+
+struct Published {
+  v1::Position position;
+  // The key, or the question, had been seen.
+  bool duplicate = false;
+};
+
+struct ReadRequest {
+  std::string session_id;
+  // {"", 0}: from sequence 1.
+  v1::Position after;
+  PageLimits limits;
+};
+
+// What to read of a fold.
+struct FoldRequest {
+  std::string session_id;
+  uint64_t after_sequence = 0;
+  size_t bytes_max = 256 * 1024;  // one event always fits
+};
+
+struct ReadPage {
+  enum class Outcome { kPage, kOutOfRange };
+  Outcome outcome = Outcome::kPage;
+  v1::Position top;
+  // Up to where the page covers the log.
+  uint64_t through = 0;
+  std::vector<StoredEventPtr> events;
+  // Nothing comes behind this page.
+  bool ended = false;
+};
+
+// What a live reader gets at one time.
+struct LivePage {
+  // Live reading begins, or was interrupted: events follow from behind here.
+  std::optional<v1::Position> announced;
+  std::vector<StoredEventPtr> events;
+  // There may be more at once.
+  bool more = false;
+};
+
+class Broker {
+ public:
+  // One reader's standing interest in a session, with a cursor of its own. Not thread-safe; ends with the object, but a
+  // wake that is under way may still come.
+  class Subscription {
+   public:
+    ~Subscription();
+    Subscription(const Subscription&) = delete;
+    Subscription& operator=(const Subscription&) = delete;
+
+    // What is new since the last call, from memory; {} while the session is being loaded.
+    LivePage Next(size_t bytes_max);
+
+   private:
+    friend class Broker;
+    Subscription(Broker& broker, Shard& shard, Session& session, std::shared_ptr<Subscriber> subscriber);
+
+    Broker& broker_;
+    Shard& shard_;
+    Session& session_;
+    std::shared_ptr<Subscriber> subscriber_;
+    std::optional<v1::Position> cursor_;
+  };
+
+  template <typename T>
+  using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
+
+  Broker(Store& store, BrokerOptions options);
+  // What was accepted is answered first. Subscriptions end before.
+  ~Broker();
+
+  // Appends one event; done when it is durable. UNAVAILABLE: it may be stored, or not.
+  void Publish(v1::Event event, std::string idempotency_key, Done<Published> done);
+
+  // Publishes a pending clarification, or finds the one of its id if the question is the same.
+  void Ask(v1::Event event, Done<Published> done);
+  // Answers, cancels or expires one. ALREADY_EXISTS carries the winner as its detail.
+  void EndClarification(ClarificationEnd end, Done<Published> done);
+  // The last durable event of a clarification; NOT_FOUND.
+  void FindClarification(const std::string& session_id, const std::string& clarification_id,
+                         Done<StoredEventPtr> done);
+
+  // A page of what is behind a position: from memory, else from the store.
+  void Read(ReadRequest request, Done<ReadPage> done);
+  // A page of the fold.
+  void ReadFold(const FoldRequest& request, Done<ReadPage> done);
+  // NOT_FOUND before the first event.
+  void GetSnapshot(const std::string& session_id, Done<SnapshotView> done);
+  void ListSessions(const std::string& after_session_id, size_t sessions_max,
+                    Done<std::vector<v1::SessionSummary>> done);
+
+  // `wake` is called when there may be something new: outside of locks, from any thread, more than once at a time, but
+  // not from within Subscribe. The reader looks once by itself at the beginning.
+  std::unique_ptr<Subscription> Subscribe(const std::string& session_id, std::function<void()> wake);
+
+ private:
+  using AppendTo = absl::AnyInvocable<Answer(History&, const Stamp&)>;
+
+  Shard& ShardOf(const std::string& session_id);
+  Session& FindOrAdd(Shard& shard, const std::string& session_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
+  // Runs the operation when the session is ready.
+  void With(const std::string& session_id, Session::Operation operation);
+  void Append(const std::string& session_id, size_t bytes, AppendTo append, Done<Published> done);
+  // Hands what was appended to the store, and answers when the answer may be given.
+  void Settle(Session& session, Answer answer, Done<Published> done, Effects& effects);
+  void Commit(Session& session, Answer& answer);
+  void Committed(Shard& shard, Session& session, const StoreAppend& append, const AppendOutcome& outcome);
+  void ReadCold(ReadRequest request, ReadPage page, Done<ReadPage> done, Effects& effects);
+
+  void StartLoad(Shard& shard, Session& session, Effects& effects)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
+  void Load(Shard& shard, Session& session);
+  void LoadFailed(Shard& shard, Session& session, const absl::Status& why, Effects& effects)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
+  // For a session that has subscribers and could not be loaded.
+  void RetryLoad(Shard& shard, const std::string& session_id);
+  // After each use: what it costs, and what may leave.
+  void Settled(Shard& shard, Session& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
+  void ShedMemory(Shard& shard) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
+  void Erase(Shard& shard, Session& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
+  void Unsubscribe(Shard& shard, Session& session, const std::shared_ptr<Subscriber>& subscriber);
+  void Expire(const Deadline& deadline, DeadlineThread::Acted acted);
+
+  Store& store_;
+  const BrokerOptions options_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::atomic<size_t> histories_bytes_{0};
+  std::atomic<size_t> cold_reads_{0};
+  CommitQueue commit_queue_;
+  WorkerPool worker_pool_;
+  DeadlineThread deadlines_;
+};
+
+}  // namespace sessioncast::control

@@ -1,0 +1,80 @@
+// The way to the store: one writer thread takes everything that is queued and commits it as one group; a second thread
+// tells the outcomes, in order, while the writer is at the next group.
+//
+// Threads: Reserve and Push from any. Bounded: what is pushed is covered by a reservation, and reservations by bytes_max.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+#include "control/store.h"
+
+namespace sessioncast::control {
+
+struct CommitQueueOptions {
+  // Publishes in flight, from their arrival until they are answered.
+  size_t in_flight_bytes_max = 64 * 1024 * 1024;
+};
+
+class CommitQueue {
+ public:
+  // Room for one publish; freed with the object.
+  class Reservation {
+   public:
+    Reservation(std::atomic<size_t>& used, size_t bytes) : used_(&used), bytes_(bytes) {}
+    Reservation(Reservation&& other) noexcept : used_(std::exchange(other.used_, nullptr)), bytes_(other.bytes_) {}
+    Reservation& operator=(Reservation&&) = delete;
+    ~Reservation() {
+      if (used_ != nullptr) used_->fetch_sub(bytes_);
+    }
+
+   private:
+    std::atomic<size_t>* used_;
+    size_t bytes_;
+  };
+
+  using Done = absl::AnyInvocable<void(const AppendOutcome&)>;
+
+  CommitQueue(Store& store, CommitQueueOptions options);
+  ~CommitQueue();
+
+  // Commits what is queued and tells its outcomes, then ends the threads. Nothing is pushed from then on.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // RESOURCE_EXHAUSTED when there is no room.
+  absl::StatusOr<Reservation> Reserve(size_t bytes);
+  // Appends of one session are committed in the order of their pushes. `done` runs on the second thread.
+  void Push(StoreAppendPtr append, Done done) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Group {
+    std::vector<StoreAppendPtr> appends;
+    std::vector<Done> done;
+    std::vector<AppendOutcome> outcomes;
+  };
+
+  bool CanWrite() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  bool CanTell() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void WriteGroups() ABSL_LOCKS_EXCLUDED(mutex_);
+  void TellOutcomes() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  Store& store_;
+  const CommitQueueOptions options_;
+  std::atomic<size_t> reserved_bytes_{0};
+  absl::Mutex mutex_;
+  Group queued_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Group> committed_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writer_ended_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread writer_;
+  std::thread teller_;
+};
+
+}  // namespace sessioncast::control

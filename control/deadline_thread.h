@@ -1,0 +1,65 @@
+// The thread that acts when a deadline of the store's index passes, and when something is to be tried again.
+//
+// Threads: Notify and At from any. The index is the store's, so deadlines survive a restart; the thread sleeps until the
+// next one. A deadline that could not be acted upon is tried again after a pause.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "control/store.h"
+
+namespace sessioncast::control {
+
+using Clock = std::function<absl::Time()>;
+
+struct DeadlineThreadOptions {
+  size_t deadlines_per_round_max = 256;
+  int64_t retry_ms = 1'000;
+};
+
+class DeadlineThread {
+ public:
+  using Acted = absl::AnyInvocable<void(absl::Status)>;
+  // Acts on one deadline; calls back, from any thread, once it is done and the index is without it.
+  using Act = std::function<void(const Deadline&, Acted)>;
+
+  DeadlineThread(Store& store, Clock clock, Act act, DeadlineThreadOptions options);
+  ~DeadlineThread();
+
+  // Waits for what is being acted upon, then ends the thread; what comes later has no effect.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The index has a deadline at this time.
+  void Notify(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Runs `job` on the thread, after a pause. Callers bound how many there are.
+  void Later(absl::AnyInvocable<void()> job) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+  void WaitForWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RunLaterJobs() ABSL_LOCKS_EXCLUDED(mutex_);
+  // When to look again.
+  absl::Time ActOnDue() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool NothingInHand() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return in_hand_ == 0; }
+
+  Store& store_;
+  const Clock clock_;
+  const Act act_;
+  const DeadlineThreadOptions options_;
+  absl::Mutex mutex_;
+  absl::CondVar changed_;
+  absl::Time next_look_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  std::multimap<absl::Time, absl::AnyInvocable<void()>> later_ ABSL_GUARDED_BY(mutex_);
+  size_t in_hand_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t failed_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace sessioncast::control

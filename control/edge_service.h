@@ -1,0 +1,26 @@
+// sessioncast.v1.EdgeService: Attach and ReadEvents, around the broker.
+//
+// Threads: gRPC's. A call's reactor ends itself; all calls have ended before the service goes.
+#pragma once
+
+#include "control/attach_stream.h"
+#include "control/broker.h"
+#include "sessioncast/v1/edge_service.grpc.pb.h"
+
+namespace sessioncast::control {
+
+class EdgeService : public v1::EdgeService::CallbackService {
+ public:
+  EdgeService(Broker& broker, AttachStreamOptions options) : broker_(broker), options_(options) {}
+
+  grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* ReadEvents(grpc::CallbackServerContext* context, const v1::ReadEventsRequest* request,
+                                       v1::ReadEventsResponse* response) override;
+
+ private:
+  Broker& broker_;
+  const AttachStreamOptions options_;
+};
+
+}  // namespace sessioncast::control

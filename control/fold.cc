@@ -1,0 +1,105 @@
+#include "control/fold.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace sessioncast::control {
+namespace {
+
+// The place in the fold that an event takes, and takes from an earlier one.
+std::string SlotOf(const EventSummary& summary) {
+  return summary.handling.fold == v1::FOLD_LAST_BY_KEY ? summary.key : absl::StrCat(summary.kind);
+}
+
+bool IsFolded(const EventSummary& summary) {
+  return summary.handling.fold == v1::FOLD_LAST || summary.handling.fold == v1::FOLD_LAST_BY_KEY;
+}
+
+}  // namespace
+
+void Fold::Apply(const StoredEventPtr& event) {
+  if (event->summary.session_status != v1::SESSION_STATUS_UNSPECIFIED) status_ = event->summary.session_status;
+  if (event->summary.terminal()) end_sequence_ = event->sequence;
+  if (!IsFolded(event->summary)) return;
+  Keep(event);
+  HoldBounds();
+}
+
+void Fold::Keep(const StoredEventPtr& event) {
+  uint64_t& slot = slots_[SlotOf(event->summary)];
+  if (slot != 0) {
+    CountResult(entries_.at(slot)->summary.result_status, -1);
+    if (std::set<uint64_t>* group = GroupOf(*entries_.at(slot)); group != nullptr) group->erase(slot);
+    bytes_ -= entries_.at(slot)->bytes.size();
+    entries_.erase(slot);
+  }
+  slot = event->sequence;
+  entries_[event->sequence] = event;
+  bytes_ += event->bytes.size();
+  CountResult(event->summary.result_status, +1);
+  if (std::set<uint64_t>* group = GroupOf(*event); group != nullptr) group->insert(event->sequence);
+}
+
+void Fold::Remove(uint64_t sequence) {
+  const StoredEventPtr event = entries_.at(sequence);
+  GroupOf(*event)->erase(sequence);
+  slots_.erase(SlotOf(event->summary));
+  bytes_ -= event->bytes.size();
+  entries_.erase(sequence);
+}
+
+void Fold::HoldBounds() {
+  while (entries_.size() > options_.entries_max || bytes_ > options_.bytes_max) {
+    if (!closed_clarifications_.empty()) {
+      Remove(*closed_clarifications_.begin());
+      ++clarifications_left_out_;
+    } else if (!results_.empty()) {
+      Remove(*results_.begin());
+      ++model_results_left_out_;
+    } else {
+      return;
+    }
+  }
+}
+
+std::set<uint64_t>* Fold::GroupOf(const StoredEvent& event) {
+  const EventSummary& summary = event.summary;
+  if (summary.clarification.has_value()) {
+    const bool open = summary.clarification->status == v1::CLARIFICATION_STATUS_PENDING;
+    return open ? &open_clarifications_ : &closed_clarifications_;
+  }
+  return summary.result_status == v1::MODEL_RESULT_STATUS_UNSPECIFIED ? nullptr : &results_;
+}
+
+void Fold::CountResult(v1::ModelResultStatus status, int change) {
+  switch (status) {
+    case v1::MODEL_RESULT_STATUS_PROCESSING: result_counts_.results_processing += change; break;
+    case v1::MODEL_RESULT_STATUS_COMPLETED: result_counts_.results_completed += change; break;
+    case v1::MODEL_RESULT_STATUS_FAILED: result_counts_.results_failed += change; break;
+    default: break;
+  }
+}
+
+std::vector<StoredEventPtr> Fold::Events(uint64_t after_sequence) const {
+  std::vector<StoredEventPtr> events;
+  for (auto at = entries_.upper_bound(after_sequence); at != entries_.end(); ++at) events.push_back(at->second);
+  return events;
+}
+
+StoredEventPtr Fold::Clarification(std::string_view clarification_id) const {
+  const auto slot = slots_.find(ClarificationKey(clarification_id));
+  return slot == slots_.end() ? nullptr : entries_.at(slot->second);
+}
+
+std::vector<StoredEventPtr> Fold::OpenClarifications() const {
+  std::vector<StoredEventPtr> open;
+  for (const uint64_t sequence : open_clarifications_) open.push_back(entries_.at(sequence));
+  return open;
+}
+
+SessionCounts Fold::counts() const {
+  SessionCounts counts = result_counts_;
+  counts.clarifications_open = static_cast<uint32_t>(open_clarifications_.size());
+  return counts;
+}
+
+}  // namespace sessioncast::control

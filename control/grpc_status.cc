@@ -1,0 +1,36 @@
+#include "control/grpc_status.h"
+
+#include <optional>
+#include <string>
+
+#include "control/error_detail.h"
+#include "control/rpc_status.pb.h"
+
+namespace sessioncast::control {
+namespace {
+
+constexpr char kRetryMilliseconds[] = "100";
+
+}  // namespace
+
+grpc::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const auto code = static_cast<grpc::StatusCode>(status.code());
+  const std::string message(status.message());
+  const std::optional<v1::ErrorDetail> detail = DetailOf(status);
+  if (!detail.has_value()) return {code, message};
+  RpcStatus rpc;
+  rpc.set_code(static_cast<int>(status.code()));
+  rpc.set_message(message);
+  google::protobuf::Any& any = *rpc.add_details();
+  any.set_type_url(kErrorDetailType);
+  any.set_value(detail->SerializeAsString());
+  return {code, message, rpc.SerializeAsString()};
+}
+
+grpc::Status ToGrpcStatus(const absl::Status& status, grpc::CallbackServerContext& context) {
+  if (absl::IsResourceExhausted(status)) context.AddTrailingMetadata("grpc-retry-pushback-ms", kRetryMilliseconds);
+  return ToGrpcStatus(status);
+}
+
+}  // namespace sessioncast::control

@@ -1,0 +1,154 @@
+// One session's log: sequence, heads, the recent events, idempotency keys and the fold.
+//
+// Pure, not thread-safe: no I/O, no clock, no lock; the broker calls it under its shard's mutex.
+//
+// Two heads, durable <= assigned. Checks (key, end, a clarification's winner) use the assigned head; readers see the
+// durable head only. Each answer, a refusal too, names the sequence that it rests on: it may be given once that sequence
+// is durable, and not at all if it is dropped.
+// Invariants: the window's events are dense and end at the durable head, the pending ones follow it up to the assigned
+// head; times do not decrease; a position is assigned in one place (Assign).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "control/deadline.h"
+#include "control/event.h"
+#include "control/fold.h"
+#include "control/pager.h"
+#include "sessioncast/v1/session_service.pb.h"
+
+namespace sessioncast::control {
+
+struct HistoryOptions {
+  size_t window_events_max = 10'000;
+  size_t window_bytes_max = 16 * 1024 * 1024;
+  FoldOptions fold;
+  size_t open_clarifications_max = 64;
+  // The keys of the latest events that have one; a key costs its own bytes and about 100.
+  size_t idempotency_keys_max = 100'000;
+};
+
+// What an append takes from outside: the history itself reads no clock and no randomness.
+struct Stamp {
+  absl::Time now;
+  std::string fresh_epoch;  // becomes the session's with its first event
+};
+
+struct Answer {
+  enum class Outcome { kAppended, kDuplicate, kRefused };
+  Outcome outcome = Outcome::kRefused;
+  absl::Status refusal;
+  // Of the event that was appended, or had been.
+  v1::Position position;
+  // The answer may be given when this sequence is durable; 0: at once.
+  uint64_t rests_on = 0;
+  // With a refusal because a clarification has ended: the event that ended it.
+  StoredEventPtr winner;
+  // To be stored, in one piece; they follow the assigned head that was.
+  std::vector<StoredEventPtr> appended;
+  std::vector<Deadline> deadlines_set;
+  std::vector<Deadline> deadlines_cleared;
+};
+
+// What ends a clarification from outside.
+struct ClarificationEnd {
+  std::string session_id;
+  std::string clarification_id;
+  v1::ClarificationStatus status = v1::CLARIFICATION_STATUS_UNSPECIFIED;
+  std::optional<std::string> response;
+};
+
+// The durable state; its events are handed out as they are stored.
+struct SnapshotView {
+  v1::SessionSummary summary;
+  std::vector<StoredEventPtr> events;
+  uint32_t clarifications_left_out = 0;
+  uint32_t model_results_left_out = 0;
+};
+
+class History {
+ public:
+  History(std::string session_id, HistoryOptions options);
+
+  // Takes back what the store has, in order of sequence. Before anything else.
+  void Restore(const StoredEventPtr& event);
+
+  // Appends a valid event.
+  Answer Append(v1::Event event, std::string idempotency_key, const Stamp& stamp);
+  // Appends a pending clarification, or finds it (kDuplicate) if it was asked before with the same question.
+  Answer Ask(v1::Event event, const Stamp& stamp);
+  Answer EndClarification(const ClarificationEnd& end, const Stamp& stamp);
+
+  // The events up to `through` are stored.
+  void Durable(uint64_t through);
+  // The events from `first` on are not stored, and will not be.
+  void Drop(uint64_t first);
+
+  // Of the last durable event; {"", 0} before the first.
+  v1::Position top() const;
+  // Whether reading can go on behind it: {"", 0}, or a position of this epoch not above the top.
+  bool Has(const v1::Position& position) const;
+  // Whether what is behind `after` is in memory.
+  bool Holds(uint64_t after) const { return after >= durable_ - window_.size(); }
+  // A page of what is behind `after`, which it holds.
+  Page Read(uint64_t after, PageLimits limits) const;
+  // Whether the session has ended, durably, at its top.
+  bool ended() const { return durable_fold_.end_sequence() != 0; }
+  SnapshotView Snapshot() const;
+  const Fold& fold() const { return durable_fold_; }
+
+  // As it will be when all that is assigned is durable.
+  v1::SessionSummary AssignedSummary() const;
+  uint64_t assigned() const { return assigned_; }
+
+  // Leaves nothing of the recent events in memory; they are read from the store then.
+  void ForgetWindow();
+  // What it costs in memory, about.
+  size_t bytes_held() const;
+
+ private:
+  struct KnownKey {
+    uint64_t sequence;
+    uint64_t payload_hash;
+  };
+
+  // The one place where an event gets its position.
+  void Assign(v1::Event event, std::string idempotency_key, uint64_t payload_hash, const Stamp& stamp,
+              Answer& answer);
+  void CancelOpenClarifications(const Stamp& stamp, Answer& answer);
+  std::optional<Answer> FindKey(const std::string& idempotency_key, uint64_t payload_hash) const;
+  std::optional<Answer> RefuseClarification(const v1::Event& event) const;
+  Answer Refuse(absl::Status status, uint64_t rests_on) const;
+  v1::Position PositionOf(uint64_t sequence) const;
+  void RememberKey(const StoredEvent& event);
+  void ForgetKeyOf(const StoredEvent& event);
+  void AddToWindow(const StoredEventPtr& event);
+  void TrimWindow();
+
+  std::string session_id_;
+  HistoryOptions options_;
+  std::string epoch_;
+  uint64_t assigned_ = 0;
+  uint64_t durable_ = 0;
+  absl::Time create_time_;
+  absl::Time assigned_time_;
+  absl::Time durable_time_;
+  std::deque<StoredEventPtr> window_;   // durable
+  std::deque<StoredEventPtr> pending_;  // assigned, not durable
+  size_t window_bytes_ = 0;
+  Fold durable_fold_;
+  Fold assigned_fold_;
+  std::unordered_map<std::string, KnownKey> keys_;
+  std::deque<std::string> key_order_;
+  size_t key_bytes_ = 0;
+};
+
+}  // namespace sessioncast::control

@@ -1,0 +1,47 @@
+// sessioncast-control: orders, keeps and hands out events. gRPC only.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "control/flags.h"
+#include "control/server.h"
+#include "spdlog/spdlog.h"
+#include "tools/daemon/log.h"
+#include "tools/daemon/signals.h"
+
+namespace {
+
+constexpr int kExitUsage = 2;
+
+int Run(const sessioncast::control::ServerOptions& options, sessioncast::daemon::StopSignals& signals) {
+  const auto server = sessioncast::control::Server::Start(options);
+  if (!server.ok()) {
+    spdlog::error("control does not start: {}", std::string(server.status().message()));
+    return 1;
+  }
+  const int signal = signals.Wait();
+  spdlog::info("control stops: signal {}", signal);
+  (*server)->Stop();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  sessioncast::daemon::StopSignals signals;
+  sessioncast::control::ServerOptions options;
+  sessioncast::daemon::LogOptions log;
+  CLI::App app("sessioncast-control orders, keeps and hands out the events of sessions, over gRPC.");
+  app.set_config("--config", "", "A file with flags, one NAME=VALUE a line");
+  sessioncast::control::AddFlags(app, options);
+  sessioncast::daemon::AddLogFlags(app, log);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  if (const absl::Status status = sessioncast::daemon::StartLog(log); !status.ok()) {
+    spdlog::error("{}", std::string(status.message()));
+    return kExitUsage;
+  }
+  return Run(options, signals);
+}

@@ -1,0 +1,89 @@
+// One PublishEvents call: events in, outcomes out in the same order.
+//
+// Threads: gRPC's and the broker's. Bounded: past bytes_max of unanswered events the stream is not read. It ends itself,
+// once the broker has answered everything.
+//
+// Within a session nothing behind an event with an unknown outcome is accepted, until that event comes again under its
+// idempotency key: a publisher's order in the log is the order in which it sent.
+#pragma once
+
+#include <grpcpp/support/server_callback.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "control/broker.h"
+#include "sessioncast/v1/session_service.pb.h"
+
+namespace sessioncast::control {
+
+struct PublishStreamOptions {
+  size_t bytes_max = 4 * 1024 * 1024;
+  size_t message_events_max = 10'000;
+};
+
+class PublishStream : public grpc::ServerBidiReactor<v1::PublishEventsRequest, v1::PublishEventsResponse>,
+                      public std::enable_shared_from_this<PublishStream> {
+ public:
+  static PublishStream* Start(Broker& broker, PublishStreamOptions options);
+
+ private:
+  // An event that has not been answered to the publisher.
+  struct Entry {
+    uint64_t number;
+    std::string session_id;
+    std::string idempotency_key;
+    size_t bytes;
+    bool known = false;
+    v1::PublishOutcome outcome;
+  };
+  // A session with an unknown outcome, from that event on until it comes again.
+  struct Stop {
+    std::string idempotency_key;
+    uint64_t from;
+    uint64_t until = std::numeric_limits<uint64_t>::max();
+  };
+
+  PublishStream(Broker& broker, PublishStreamOptions options) : broker_(broker), options_(options) {}
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  void Accept(v1::PublishEventRequest& event);
+  // Whether the event may go to the broker; it lets a stopped session go on if it is the one waited for.
+  bool MayPass(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Known(uint64_t number, const absl::StatusOr<Published>& published) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Writes what is known at the front, reads on when there is room, finishes when there is nothing more to come.
+  void GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Report(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  Broker& broker_;
+  const PublishStreamOptions options_;
+  v1::PublishEventsRequest request_;    // gRPC's while reading_
+  v1::PublishEventsResponse response_;  // gRPC's while writing_
+  absl::Mutex mutex_;
+  std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, Stop> stops_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_number_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t unknown_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool accepting_ ABSL_GUARDED_BY(mutex_) = false;  // between a message's arrival and its last event
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // nothing more is read
+  bool broken_ ABSL_GUARDED_BY(mutex_) = false;  // nothing more can be written
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status end_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<PublishStream> self_;  // until OnDone
+};
+
+}  // namespace sessioncast::control

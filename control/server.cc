@@ -1,0 +1,119 @@
+#include "control/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "control/edge_service.h"
+#include "control/listener.h"
+#include "control/memory_store.h"
+#include "spdlog/spdlog.h"
+
+namespace sessioncast::control {
+namespace {
+
+using ConnectionAcceptor = grpc::experimental::ExternalConnectionAcceptor;
+
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const ServerOptions& options) {
+  absl::string_view directory = options.store;
+  if (options.store == "memory") {
+    return std::make_unique<MemoryStore>(MemoryStoreOptions{options.memory_store_bytes_max});
+  }
+  if (absl::ConsumePrefix(&directory, "rocksdb:") && !directory.empty()) {
+    return RocksDbStore::Open(RocksDbStoreOptions{.directory = std::string(directory)});
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("store '", options.store, "': must be rocksdb:DIRECTORY or memory"));
+}
+
+}  // namespace
+
+// Each uses those before it.
+struct Server::Parts {
+  Parts(ServerOptions given, std::unique_ptr<Store> opened, std::unique_ptr<Listener> bound)
+      : options(std::move(given)),
+        store(std::move(opened)),
+        listener(std::move(bound)),
+        broker(std::make_unique<Broker>(*store, options.broker)),
+        session_service(*broker, options.session_service),
+        edge_service(*broker, options.attach) {}
+
+  absl::Status StartGrpc();
+  void Stop();
+
+  const ServerOptions options;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Listener> listener;
+  std::unique_ptr<Broker> broker;
+  SessionService session_service;
+  EdgeService edge_service;
+  std::unique_ptr<ConnectionAcceptor> acceptor;
+  std::unique_ptr<grpc::Server> grpc_server;
+};
+
+absl::Status Server::Parts::StartGrpc() {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&session_service);
+  builder.RegisterService(&edge_service);
+  builder.SetMaxReceiveMessageSize(options.receive_message_bytes_max);
+  // A small compressed message may be a large one: gRPC 1.51 takes gigabytes to find out.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  acceptor = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  grpc_server = builder.BuildAndStart();
+  if (grpc_server == nullptr) return absl::UnavailableError("the gRPC server does not start");
+  grpc_server->GetHealthCheckService()->SetServingStatus(true);
+  return listener->Start([this](int listening_fd, int fd) {
+    ConnectionAcceptor::NewConnectionParameters connection;
+    connection.listener_fd = listening_fd;
+    connection.fd = fd;
+    acceptor->HandleNewConnection(&connection);
+  });
+}
+
+void Server::Parts::Stop() {
+  listener->Stop();
+  if (grpc_server != nullptr) {
+    grpc_server->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(options.stop_grace_ms));
+    grpc_server->Wait();
+  }
+  broker.reset();
+  store.reset();
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options) {
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Bind(options.grpc_listen);
+  if (!listener.ok()) return listener.status();
+  absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(options);
+  if (!store.ok()) return store.status();
+  auto parts = std::make_unique<Parts>(std::move(options), *std::move(store), *std::move(listener));
+  if (absl::Status status = parts->StartGrpc(); !status.ok()) return status;
+  spdlog::info("control keeps its events in {}", parts->options.store);
+  for (const std::string& address : parts->listener->addresses()) spdlog::info("control listening on {}", address);
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+Server::~Server() { Stop(); }
+
+uint16_t Server::port() const { return parts_->listener->port(); }
+
+std::vector<std::string> Server::addresses() const { return parts_->listener->addresses(); }
+
+std::shared_ptr<grpc::Channel> Server::InProcessChannel() {
+  return parts_->grpc_server->InProcessChannel(grpc::ChannelArguments());
+}
+
+void Server::Stop() { parts_->Stop(); }
+
+}  // namespace sessioncast::control

@@ -1,0 +1,59 @@
+// A control server: store, broker, services, and the gRPC server around them, wired in order.
+//
+// Threads: started and stopped by one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "control/attach_stream.h"
+#include "control/broker.h"
+#include "control/rocksdb_store.h"
+#include "control/session_service.h"
+
+namespace grpc {
+class Channel;
+}  // namespace grpc
+
+namespace sessioncast::control {
+
+struct ServerOptions {
+  // localhost is 127.0.0.1 and ::1; port 0: the system picks one.
+  std::string grpc_listen = "localhost:50051";
+  // rocksdb:DIRECTORY or memory.
+  std::string store = "rocksdb:./sessioncast-data";
+  size_t memory_store_bytes_max = size_t{1024} * 1024 * 1024;
+  BrokerOptions broker;
+  SessionServiceOptions session_service;
+  AttachStreamOptions attach;
+  int receive_message_bytes_max = 2 * 1024 * 1024;
+  // How long Stop lets calls end by themselves.
+  int64_t stop_grace_ms = 500;
+};
+
+class Server {
+ public:
+  static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options);
+  ~Server();
+
+  uint16_t port() const;
+  // "127.0.0.1:50051", "[::1]:50051".
+  std::vector<std::string> addresses() const;
+  // To this server without a network. Valid until Stop.
+  std::shared_ptr<grpc::Channel> InProcessChannel();
+
+  // Accepts nothing more, ends the calls, answers what was accepted, closes the store. Once.
+  void Stop();
+
+ private:
+  struct Parts;
+  explicit Server(std::unique_ptr<Parts> parts);
+
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace sessioncast::control

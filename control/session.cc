@@ -1,0 +1,70 @@
+#include "control/session.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sessioncast::control {
+
+Session::Session(std::string id, HistoryOptions options)
+    : id(std::move(id)), history(this->id, options) {}
+
+void Session::WaitFor(uint64_t sequence, Waiter waiter, Effects& effects) {
+  if (sequence <= history.top().sequence()) {
+    effects.push_back([waiter = std::move(waiter)]() mutable { waiter(absl::OkStatus()); });
+  } else {
+    waiters_.emplace(sequence, std::move(waiter));
+  }
+}
+
+void Session::AppendStored(uint64_t through, Effects& effects) {
+  --appends_in_flight;
+  if (state != State::kReady) return;
+  history.Durable(through);
+  const auto end = waiters_.upper_bound(through);
+  for (auto at = waiters_.begin(); at != end; at = waiters_.erase(at)) {
+    effects.push_back([waiter = std::move(at->second)]() mutable { waiter(absl::OkStatus()); });
+  }
+  WakeSubscribers(effects);
+}
+
+void Session::AppendFailed(uint64_t first, const absl::Status& why, Effects& effects) {
+  --appends_in_flight;
+  if (state != State::kReady) return;
+  state = State::kFailed;
+  history.Drop(first);
+  const absl::Status unknown = absl::UnavailableError(
+      absl::StrCat("the event may or may not be stored, publish it again with its key: ", why.message()));
+  for (auto at = waiters_.lower_bound(first); at != waiters_.end(); at = waiters_.erase(at)) {
+    effects.push_back([waiter = std::move(at->second), unknown]() mutable { waiter(unknown); });
+  }
+}
+
+void Session::Loaded(History loaded, Effects& effects) {
+  history = std::move(loaded);
+  state = State::kReady;
+  std::deque<Operation> waiting = std::move(line);
+  line.clear();
+  for (Operation& operation : waiting) operation(this, effects);
+  WakeSubscribers(effects);
+}
+
+void Session::LoadFailed(const absl::Status& why, Effects& effects) {
+  state = State::kUnloaded;
+  std::deque<Operation> waiting = std::move(line);
+  line.clear();
+  for (Operation& operation : waiting) operation(why, effects);
+}
+
+void Session::WakeSubscribers(Effects& effects) {
+  for (const std::shared_ptr<Subscriber>& subscriber : subscribers) {
+    effects.push_back([subscriber] { subscriber->wake(); });
+  }
+}
+
+bool Session::IsIdle() const {
+  return appends_in_flight == 0 && waiters_.empty() && line.empty() && subscribers.empty() &&
+         (state == State::kReady || state == State::kUnloaded);
+}
+
+}  // namespace sessioncast::control

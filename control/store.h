@@ -1,0 +1,77 @@
+// Where the logs are durable: the interface.
+//
+// Synchronous and blocking: called by the broker's own threads only (the commit queue's writer, the worker pool, the
+// deadlines' thread), each method by several threads at once, but Commit by one at a time.
+// Compare-and-append: an append succeeds only behind exactly the session's top, so that one (epoch, sequence) never
+// names two events, also with two writers. An append is stored whole or not at all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "control/deadline.h"
+#include "control/event.h"
+#include "sessioncast/v1/session_service.pb.h"
+
+namespace sessioncast::control {
+
+// Events of one session in a piece, with all that is to be stored in the same batch.
+struct StoreAppend {
+  std::string session_id;
+  // Dense, of one epoch; the first follows the top.
+  std::vector<StoredEventPtr> events;
+  // The session after it.
+  v1::SessionSummary summary;
+  std::vector<Deadline> deadlines_set;
+  std::vector<Deadline> deadlines_cleared;
+};
+using StoreAppendPtr = std::shared_ptr<const StoreAppend>;
+
+struct AppendOutcome {
+  // OK: durable. ABORTED: not stored, since the top is another. Others: unknown.
+  absl::Status status;
+  // With ABORTED: the true top; {"", 0}: there is no such session.
+  v1::Position top;
+};
+
+// Events of one session with after < sequence <= through.
+struct StoreRange {
+  std::string session_id;
+  std::string epoch;
+  uint64_t after = 0;
+  uint64_t through = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // One batch, one sync. An outcome for each append, in order; a session's appends see those before them.
+  virtual std::vector<AppendOutcome> Commit(absl::Span<const StoreAppendPtr> group) = 0;
+
+  // Every kept event of the session, in order. None for a session that does not exist. DATA_LOSS if one is damaged.
+  virtual absl::Status Load(const std::string& session_id,
+                            absl::FunctionRef<void(const StoredEventPtr&)> each) = 0;
+
+  // Events of the range in order, until there are no more or `each` returns false. OUT_OF_RANGE if the session has
+  // another epoch; DATA_LOSS if an event is damaged or missing.
+  virtual absl::Status ReadRange(const StoreRange& range,
+                                 absl::FunctionRef<bool(const StoredEventPtr&)> each) = 0;
+
+  // Sessions in order of their ids, those behind `after_session_id`.
+  virtual absl::StatusOr<std::vector<v1::SessionSummary>> ListSessions(const std::string& after_session_id,
+                                                                       size_t sessions_max) = 0;
+
+  // Deadlines up to `until`, the earliest first.
+  virtual absl::StatusOr<std::vector<Deadline>> DueDeadlines(absl::Time until, size_t deadlines_max) = 0;
+};
+
+}  // namespace sessioncast::control

@@ -1,0 +1,45 @@
+// Checks of the fields of one message: the first that fails is kept, and names the field and the limit.
+//
+// Pure; any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "google/protobuf/struct.pb.h"
+
+namespace sessioncast::control {
+
+class Checker {
+ public:
+  // `message` is the name before each field's: "progress".
+  explicit Checker(std::string_view message) : message_(message) {}
+
+  void That(bool holds, std::string_view field, std::string_view otherwise);
+  // An enum value that is set and known.
+  template <bool (*IsValid)(int)>
+  void Enum(std::string_view field, int value) {
+    That(value != 0 && IsValid(value), field, "must be set, to a value of its enum");
+  }
+  void Id(std::string_view field, std::string_view id);
+  // UTF-8 of at most this many bytes.
+  void Text(std::string_view field, std::string_view text, size_t bytes_max);
+  // The same, and not empty.
+  void RequiredText(std::string_view field, std::string_view text, size_t bytes_max);
+  void Count(std::string_view field, uint32_t count);
+  // A payload object: its depth, keys, numbers and strings.
+  void Object(std::string_view field, const google::protobuf::Struct& object);
+
+  const absl::Status& status() const { return status_; }
+
+ private:
+  void ObjectAt(std::string_view field, const google::protobuf::Struct& object, int depth);
+  void ValueAt(std::string_view field, const google::protobuf::Value& value, int depth);
+
+  std::string_view message_;
+  absl::Status status_;
+};
+
+}  // namespace sessioncast::control

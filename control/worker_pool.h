@@ -1,0 +1,46 @@
+// A few threads for what blocks: loading sessions and reading what is not in memory.
+//
+// Threads: Post from any. Bounded; a full pool refuses.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+
+namespace sessioncast::control {
+
+struct WorkerPoolOptions {
+  size_t threads = 4;
+  size_t jobs_max = 100'000;
+};
+
+class WorkerPool {
+ public:
+  using Job = absl::AnyInvocable<void()>;
+
+  explicit WorkerPool(WorkerPoolOptions options);
+  ~WorkerPool();
+
+  // Runs what is queued, then ends the threads; nothing is taken from then on.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Whether it was taken.
+  bool Post(Job job) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  bool CanRun() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !jobs_.empty(); }
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const WorkerPoolOptions options_;
+  absl::Mutex mutex_;
+  std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace sessioncast::control
