@@ -23,7 +23,8 @@ class EdgeServiceTest : public testing::Test {
   void Publish(v1::Event event) {
     Call call;
     v1::PublishEventResponse response;
-    const grpc::Status status = server_.sessions().PublishEvent(&call, PublishRequest(std::move(event)), &response);
+    const grpc::Status status =
+        server_.sessions().PublishEvent(&call, PublishRequest(std::move(event)), &response);
     ASSERT_TRUE(status.ok()) << status.error_message();
     position_ = response.position();
   }
@@ -43,7 +44,8 @@ class EdgeServiceTest : public testing::Test {
     return request;
   }
 
-  static std::vector<uint64_t> SequencesOf(const google::protobuf::RepeatedPtrField<std::string>& events) {
+  static std::vector<uint64_t> SequencesOf(
+      const google::protobuf::RepeatedPtrField<std::string>& events) {
     std::vector<uint64_t> sequences;
     for (const std::string& bytes : events) {
       v1::Event event;
@@ -221,7 +223,8 @@ TEST_F(EdgeServiceTest, AConflatedPageLeavesOutWhatWasSuperseded) {
 
 TEST_F(EdgeServiceTest, TheFoldComesInPagesToo) {
   for (int n = 0; n < 6; ++n) {
-    Publish(ResultEvent("s1", "m" + std::to_string(n), v1::MODEL_RESULT_STATUS_COMPLETED, std::string(1'000, 'x')));
+    Publish(ResultEvent("s1", "m" + std::to_string(n), v1::MODEL_RESULT_STATUS_COMPLETED,
+                        std::string(1'000, 'x')));
     Publish(CustomEvent("s1", "x"));
   }
   v1::ReadEventsRequest request;

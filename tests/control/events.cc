@@ -20,8 +20,8 @@ v1::Event ProgressEvent(const std::string& session_id, double percent) {
   return event;
 }
 
-v1::Event ResultEvent(const std::string& session_id, const std::string& model, v1::ModelResultStatus status,
-                      const std::string& result) {
+v1::Event ResultEvent(const std::string& session_id, const std::string& model,
+                      v1::ModelResultStatus status, const std::string& result) {
   v1::Event event = EventOf(session_id);
   event.mutable_model_result()->set_model_name(model);
   event.mutable_model_result()->set_status(status);

@@ -9,8 +9,8 @@
 namespace sessioncast::test {
 
 v1::Event ProgressEvent(const std::string& session_id, double percent);
-v1::Event ResultEvent(const std::string& session_id, const std::string& model, v1::ModelResultStatus status,
-                      const std::string& result);
+v1::Event ResultEvent(const std::string& session_id, const std::string& model,
+                      v1::ModelResultStatus status, const std::string& result);
 v1::Event QuestionEvent(const std::string& session_id, const std::string& clarification_id);
 v1::Event CustomEvent(const std::string& session_id, const std::string& text);
 v1::Event CompletedEvent(const std::string& session_id);

@@ -43,7 +43,8 @@ class SessionServiceTest : public testing::TestWithParam<Reach> {
   grpc::Status Publish(v1::Event event, const std::string& key = "") {
     Call call;
     published_.Clear();
-    return server_.sessions().PublishEvent(&call, PublishRequest(std::move(event), key), &published_);
+    return server_.sessions().PublishEvent(&call, PublishRequest(std::move(event), key),
+                                           &published_);
   }
 
   // Reads until `count` events are there, or the stream ends.
@@ -56,7 +57,8 @@ class SessionServiceTest : public testing::TestWithParam<Reach> {
     return events;
   }
 
-  v1::StreamSessionRequest StreamRequest(const std::string& session_id, const v1::Position& after = {}) {
+  v1::StreamSessionRequest StreamRequest(const std::string& session_id,
+                                         const v1::Position& after = {}) {
     v1::StreamSessionRequest request;
     request.set_session_id(session_id);
     *request.mutable_after() = after;
@@ -110,7 +112,8 @@ TEST_P(SessionServiceTest, AStreamOfManyEventsIsAnsweredInOrder) {
   ASSERT_TRUE(stream->WritesDone());
   std::vector<v1::PublishOutcome> outcomes;
   v1::PublishEventsResponse response;
-  while (stream->Read(&response)) outcomes.insert(outcomes.end(), response.outcomes().begin(), response.outcomes().end());
+  while (stream->Read(&response))
+    outcomes.insert(outcomes.end(), response.outcomes().begin(), response.outcomes().end());
   ASSERT_TRUE(stream->Finish().ok());
   ASSERT_EQ(outcomes.size(), 4u);
   EXPECT_EQ(outcomes[0].accepted().position().sequence(), 1u);
@@ -181,7 +184,8 @@ TEST_P(SessionServiceTest, ASessionThatNobodyPublishedToIsNotFound) {
   v1::GetSessionRequest request;
   request.set_session_id("nobody");
   v1::GetSessionResponse response;
-  EXPECT_EQ(server_.sessions().GetSession(&call, request, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(server_.sessions().GetSession(&call, request, &response).error_code(),
+            grpc::StatusCode::NOT_FOUND);
 }
 
 TEST_P(SessionServiceTest, SessionsAreListedInPages) {
@@ -325,8 +329,10 @@ std::string NameOf(const testing::TestParamInfo<Reach>& info) {
   return info.param == Reach::kTcp ? "Tcp" : "InProcess";
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, SessionServiceTest, testing::Values(Reach::kTcp, Reach::kInProcess), NameOf);
-INSTANTIATE_TEST_SUITE_P(Over, ClarificationServiceTest, testing::Values(Reach::kTcp, Reach::kInProcess), NameOf);
+INSTANTIATE_TEST_SUITE_P(Over, SessionServiceTest, testing::Values(Reach::kTcp, Reach::kInProcess),
+                         NameOf);
+INSTANTIATE_TEST_SUITE_P(Over, ClarificationServiceTest,
+                         testing::Values(Reach::kTcp, Reach::kInProcess), NameOf);
 
 }  // namespace
 }  // namespace sessioncast::test

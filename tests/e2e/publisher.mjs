@@ -46,7 +46,9 @@ export class Publisher {
   #client;
 
   constructor(address) {
-    this.#client = new SessionService(address, grpc.credentials.createInsecure());
+    // A connection of its own, tried again soon: a new publisher does not wait for what an older one has met.
+    this.#client = new SessionService(address, grpc.credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1, 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 500 });
   }
 
   // A unary call; rejects with grpc's error (code, details).

@@ -30,8 +30,8 @@ testOnBoth('GET of a session is its state, with the payloads that browsers see',
 
   const { code, json } = await get(deployment, `/api/wizard/session/${sessionId}`);
   assert.equal(code, 200);
-  assert.deepEqual(Object.keys(json).sort(), ['clarifications', 'completed', 'createdAt', 'epoch', 'error', 'modelResults',
-    'progress', 'sequence', 'sessionId', 'status', 'updatedAt']);
+  assert.deepEqual(Object.keys(json).sort(), ['clarifications', 'clarificationsLeftOut', 'completed',
+    'createdAt', 'epoch', 'error', 'modelResults', 'modelResultsLeftOut', 'progress', 'sequence', 'sessionId', 'status', 'updatedAt']);
   assert.deepEqual([json.sessionId, json.epoch, json.sequence, json.status, json.completed, json.error],
     [sessionId, epoch, 6, 'PROCESSING', null, null]);
   // Exactly what the socket saw: the same event, the same payload.

@@ -13,7 +13,8 @@ namespace sessioncast::test {
 namespace {
 
 std::unique_ptr<control::Server> StartOrExit(control::ServerOptions options) {
-  if (options.grpc_listen == control::ServerOptions().grpc_listen) options.grpc_listen = "localhost:0";
+  if (options.grpc_listen == control::ServerOptions().grpc_listen)
+    options.grpc_listen = "localhost:0";
   auto server = control::Server::Start(std::move(options));
   if (!server.ok()) {
     std::fprintf(stderr, "control does not start: %s\n", server.status().ToString().c_str());

@@ -33,7 +33,8 @@ enum class Reach { kTcp, kInProcess };
 
 class ControlServer {
  public:
-  // `options` but for the address: localhost:0, if it is the default. A start that fails ends the test program.
+  // `options` but for the address: localhost:0, if it is the default. A start that fails ends the
+  // test program.
   explicit ControlServer(control::ServerOptions options, Reach reach = Reach::kTcp);
   // In memory.
   ControlServer();

@@ -15,6 +15,10 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = process.env.SESSIONCAST_ROOT ?? fileURLToPath(new URL('../..', import.meta.url));
 const BIN = process.env.SESSIONCAST_BIN ?? path.join(ROOT, 'build/dev/bin');
 
+// Leaks in libraries that are not ours; a leak of ours makes the program's exit code 1.
+const ENVIRONMENT = { ...process.env,
+  LSAN_OPTIONS: `suppressions=${path.join(ROOT, 'tests/support/lsan.supp')}:print_suppressions=0` };
+
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 20_000;
 const LOG_LINES_SHOWN = 80;
@@ -42,7 +46,7 @@ export class Program {
     this.name = path.basename(command);
     this.lines = [];
     this.exit = null;  // {code, signal} once it has ended
-    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
+    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: ENVIRONMENT, ...options });
     this.ended = once(this.#child, 'close').catch((error) => [String(error)]).then(([code, signal]) => {
       this.exit = { code, signal };  // or why it did not start
       this.#wake();
