@@ -17,7 +17,7 @@ const BIN = process.env.SESSIONCAST_BIN ?? path.join(ROOT, 'build/dev/bin');
 
 // Leaks in libraries that are not ours; a leak of ours makes the program's exit code 1.
 const ENVIRONMENT = { ...process.env,
-  LSAN_OPTIONS: `suppressions=${path.join(ROOT, 'tests/support/lsan.supp')}:print_suppressions=0` };
+  LSAN_OPTIONS: `suppressions=${path.join(ROOT, 'tests/support/leaks_of_libraries.txt')}:print_suppressions=0` };
 
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 20_000;
