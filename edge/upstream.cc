@@ -157,8 +157,9 @@ void Upstream::StreamReady() {
 void Upstream::StreamEnded(const std::string& why) {
   stream_.reset();
   if (std::exchange(attached_, false)) {
-    spdlog::warn("control is away ({}); sockets stay and go on from where they are when it is back",
-                 why);
+    if (!stopping_) {
+      spdlog::warn("control is away ({}); sockets stay, and go on from where they are", why);
+    }
     hub_.Detached();
     changed_(false);
   }

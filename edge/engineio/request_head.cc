@@ -7,70 +7,35 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "boost/beast/http/empty_body.hpp"
+#include "boost/beast/http/parser.hpp"
+#include "boost/beast/http/status.hpp"
 
 namespace sessioncast::engineio {
 namespace {
 
+namespace http = boost::beast::http;
+
 constexpr std::string_view kLineEnd = "\r\n";
-constexpr size_t kContentLengthDigitsMax = 15;
 
 absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view Std(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
 bool IsTokenCharacter(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
          (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
 }
 
-bool IsToken(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), IsTokenCharacter);
+unsigned StatusOf(const boost::beast::error_code& error, std::string_view bytes) {
+  const bool names_a_version = bytes.substr(0, bytes.find('\n')).find("HTTP/") != std::string_view::npos;
+  return error == http::error::bad_version && names_a_version ? 505 : 400;
 }
 
-bool IsTargetCharacter(char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7F; }
-
-bool IsValueCharacter(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte == '\t' || (byte >= 0x20 && byte != 0x7F);
-}
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-// Fills method, target, path and query; the status if the line is bad.
-std::optional<unsigned> ParseRequestLine(std::string_view line, RequestHead& head) {
-  const size_t first = line.find(' ');
-  const size_t last = line.rfind(' ');
-  if (first == std::string_view::npos || first == last) return 400;
-  const std::string_view method = line.substr(0, first);
-  const std::string_view target = line.substr(first + 1, last - first - 1);
-  const std::string_view version = line.substr(last + 1);
-  if (!IsToken(method)) return 400;
-  if (target.empty() || !std::all_of(target.begin(), target.end(), IsTargetCharacter)) return 400;
-  if (version == "HTTP/1.0") {
-    head.keep_alive = false;
-  } else if (version != "HTTP/1.1") {
-    return version.substr(0, 5) == "HTTP/" ? 505 : 400;
-  }
-  if (target.front() != '/' && target != "*") return 400;
-  HttpRequest& request = head.request;
-  request.method = method;
-  request.target = target;
+void SetTarget(std::string_view target, HttpRequest& request) {
   const size_t mark = target.find('?');
+  request.target = target;
   request.path = target.substr(0, mark);
   if (mark != std::string_view::npos) request.query = DecodeQuery(target.substr(mark + 1));
-  return std::nullopt;
-}
-
-std::optional<unsigned> ParseField(std::string_view line, HttpFields& fields) {
-  if (fields.size() == kHeaderFieldsMax) return 431;
-  const size_t colon = line.find(':');
-  if (colon == std::string_view::npos || !IsToken(line.substr(0, colon))) return 400;
-  const std::string_view value = Trim(line.substr(colon + 1));
-  if (!std::all_of(value.begin(), value.end(), IsValueCharacter)) return 400;
-  fields.emplace_back(line.substr(0, colon), value);
-  return std::nullopt;
 }
 
 size_t CountFields(const HttpFields& fields, std::string_view name) {
@@ -79,31 +44,19 @@ size_t CountFields(const HttpFields& fields, std::string_view name) {
   });
 }
 
-std::optional<unsigned> ReadFraming(RequestHead& head) {
+// What Beast lets pass, and a proxy could read otherwise.
+std::optional<unsigned> CheckFraming(const RequestHead& head, bool is_http_1_1) {
   const HttpFields& fields = head.request.headers;
-  if (CountFields(fields, "Host") != 1 && (head.keep_alive || CountFields(fields, "Host") > 1)) {
-    return 400;
-  }
+  const size_t hosts = CountFields(fields, "Host");
+  if (hosts > 1 || (hosts == 0 && is_http_1_1)) return 400;
   const size_t lengths = CountFields(fields, "Content-Length");
   if (CountFields(fields, "Transfer-Encoding") > 0) return lengths > 0 ? 400 : 411;
-  if (lengths > 1) return 400;
-  if (lengths == 0) return std::nullopt;
-  const std::string_view digits = FindField(fields, "Content-Length");
-  if (digits.empty() || digits.size() > kContentLengthDigitsMax) return digits.empty() ? 400 : 413;
-  for (const char digit : digits) {
-    if (digit < '0' || digit > '9') return 400;
-    head.content_length = head.content_length * 10 + (digit - '0');
-  }
-  return std::nullopt;
+  const bool is_list = FindField(fields, "Content-Length").find(',') != std::string_view::npos;
+  return lengths > 1 || is_list ? std::optional<unsigned>(400) : std::nullopt;
 }
 
 void ReadConnection(RequestHead& head) {
   const HttpFields& fields = head.request.headers;
-  if (HasToken(fields, "Connection", "close")) {
-    head.keep_alive = false;
-  } else if (HasToken(fields, "Connection", "keep-alive")) {
-    head.keep_alive = true;
-  }
   head.wants_continue = absl::EqualsIgnoreCase(Absl(FindField(fields, "Expect")), "100-continue");
   head.wants_websocket =
       HasToken(fields, "Connection", "upgrade") && HasToken(fields, "Upgrade", "websocket");
@@ -134,78 +87,66 @@ std::string DecodePercent(std::string_view text, Plus plus) {
   return decoded;
 }
 
-std::string_view ReasonPhrase(unsigned status) {
-  static constexpr std::pair<unsigned, std::string_view> kPhrases[] = {
-      {100, "Continue"},
-      {101, "Switching Protocols"},
-      {200, "OK"},
-      {201, "Created"},
-      {202, "Accepted"},
-      {204, "No Content"},
-      {206, "Partial Content"},
-      {301, "Moved Permanently"},
-      {302, "Found"},
-      {304, "Not Modified"},
-      {400, "Bad Request"},
-      {401, "Unauthorized"},
-      {403, "Forbidden"},
-      {404, "Not Found"},
-      {405, "Method Not Allowed"},
-      {408, "Request Timeout"},
-      {409, "Conflict"},
-      {410, "Gone"},
-      {411, "Length Required"},
-      {413, "Payload Too Large"},
-      {414, "URI Too Long"},
-      {415, "Unsupported Media Type"},
-      {422, "Unprocessable Entity"},
-      {426, "Upgrade Required"},
-      {429, "Too Many Requests"},
-      {431, "Request Header Fields Too Large"},
-      {500, "Internal Server Error"},
-      {502, "Bad Gateway"},
-      {503, "Service Unavailable"},
-      {504, "Gateway Timeout"},
-      {505, "HTTP Version Not Supported"},
-  };
-  for (const auto& [known, phrase] : kPhrases) {
-    if (known == status) return phrase;
+// Where the head ends, seen from outside: lines and their lengths. Nothing: not yet.
+struct Outline {
+  std::optional<unsigned> bad;  // the status to refuse it with
+  size_t bytes = 0;             // 0: more is needed
+};
+
+Outline FindEnd(std::string_view bytes, size_t bytes_max) {
+  const size_t first = bytes.find('\n');
+  if (std::min(first, bytes.size()) > bytes_max) return {.bad = 414};
+  size_t lines = 0;
+  size_t begin = 0;
+  for (size_t end = first; end != std::string_view::npos; end = bytes.find('\n', begin)) {
+    if (end - first > bytes_max || lines++ > kHeaderFieldsMax) return {.bad = 431};
+    if (end == begin || bytes[end - 1] != '\r') return {.bad = 400};  // a bare LF
+    if (begin > 0 && end == begin + 1) return {.bad = std::nullopt, .bytes = end + 1};
+    if (bytes[begin] == ' ' || bytes[begin] == '\t') return {.bad = 400};  // folded
+    begin = end + 1;
   }
-  return "Unknown";
+  if (first != std::string_view::npos && bytes.size() - first > bytes_max) return {.bad = 431};
+  return {};
 }
 
 }  // namespace
 
 std::variant<PartialHead, BadHead, ReadHead> ParseHead(std::string_view bytes, size_t bytes_max) {
-  // What no request begins with is another protocol (TLS, for one), which would not understand an answer.
+  // What no request begins with is another protocol (TLS, for one), which would not understand an
+  // answer.
   if (!bytes.empty() && !IsTokenCharacter(bytes.front())) return BadHead{0};
-  const size_t line_end = bytes.find('\n');
-  if (std::min(line_end, bytes.size()) > bytes_max) return BadHead{414};
-  if (line_end == std::string_view::npos) return PartialHead{};
+  const Outline outline = FindEnd(bytes, bytes_max);
+  if (outline.bad) return BadHead{*outline.bad};
+  if (outline.bytes == 0) return PartialHead{};
+  http::request_parser<http::empty_body> parser;
+  parser.header_limit(static_cast<uint32_t>(outline.bytes));
+  parser.body_limit(boost::none);  // the body is not read here
+  parser.skip(true);
+  boost::beast::error_code error;
+  parser.put(boost::asio::buffer(bytes.data(), outline.bytes), error);
+  if (error) return BadHead{StatusOf(error, bytes)};
   ReadHead read;
-  size_t begin = 0;
-  for (size_t end = line_end; end != std::string_view::npos; end = bytes.find('\n', begin)) {
-    if (end - line_end > bytes_max) return BadHead{431};
-    if (end == begin || bytes[end - 1] != '\r') return BadHead{400};
-    const std::string_view line = bytes.substr(begin, end - 1 - begin);
-    if (begin > 0 && line.empty()) {
-      read.bytes = end + 1;
-      if (std::optional<unsigned> status = ReadFraming(read.head)) return BadHead{*status};
-      ReadConnection(read.head);
-      return read;
-    }
-    const std::optional<unsigned> status = begin == 0
-                                               ? ParseRequestLine(line, read.head)
-                                               : ParseField(line, read.head.request.headers);
-    if (status) return BadHead{*status};
-    begin = end + 1;
+  read.bytes = outline.bytes;
+  RequestHead& head = read.head;
+  const auto& message = parser.get();
+  head.request.method = Std(message.method_string());
+  SetTarget(Std(message.target()), head.request);
+  if (head.request.target.front() != '/' && head.request.target != "*") return BadHead{400};
+  for (const auto& field : message) {
+    head.request.headers.emplace_back(Std(field.name_string()), Std(field.value()));
   }
-  if (bytes.size() - line_end > bytes_max) return BadHead{431};
-  return PartialHead{};
+  if (std::optional<unsigned> bad = CheckFraming(head, message.version() == 11)) {
+    return BadHead{*bad};
+  }
+  head.content_length = parser.content_length().value_or(0);
+  head.keep_alive = message.keep_alive();
+  ReadConnection(head);
+  return read;
 }
 
 std::string FormatHead(unsigned status, const HttpFields& fields) {
-  std::string head = absl::StrCat("HTTP/1.1 ", status, " ", Absl(ReasonPhrase(status)), "\r\n");
+  std::string head = absl::StrCat(
+      "HTTP/1.1 ", status, " ", Absl(Std(http::obsolete_reason(http::int_to_status(status)))), "\r\n");
   for (const auto& [name, value] : fields) {
     head.append(name).append(": ").append(value).append(kLineEnd);
   }

@@ -1,7 +1,7 @@
 // The head of an HTTP/1.1 request, read strictly, and the head of a response. Pure.
 //
-// Strict, since whoever stands before us (a proxy) must not read a request's end elsewhere than we do: no bare LF, no
-// folded lines, one plain Content-Length, no Transfer-Encoding.
+// Beast reads the grammar; what it lets pass beyond that is refused here. Strict, since whoever stands before us (a proxy) must not read a request's end elsewhere than we
+// do: no bare LF, no folded lines, one plain Content-Length, no Transfer-Encoding.
 #pragma once
 
 #include <cstddef>
@@ -44,16 +44,19 @@ std::variant<PartialHead, BadHead, ReadHead> ParseHead(std::string_view bytes, s
 // Status line and fields, up to and with the empty line.
 std::string FormatHead(unsigned status, const HttpFields& fields);
 
-// The whole of the first field with this name, split at commas, contains `token` (ASCII case ignored).
+// The whole of the first field with this name, split at commas, contains `token` (ASCII case
+// ignored).
 bool HasToken(const HttpFields& fields, std::string_view name, std::string_view token);
 
-// application/x-www-form-urlencoded: '+' is a space, percent escapes are decoded, bad ones stay as they are.
+// application/x-www-form-urlencoded: '+' is a space, percent escapes are decoded, bad ones stay as
+// they are.
 HttpFields DecodeQuery(std::string_view query);
 
 // The value of the last parameter with exactly this name; nothing if there is none.
 std::optional<std::string_view> LastParameter(const HttpFields& query, std::string_view name);
 
-// A path with a `.` or `..` segment, or a NUL, percent-encoded or not: it could mean another path to somebody else.
+// A path with a `.` or `..` segment, or a NUL, percent-encoded or not: it could mean another path
+// to somebody else.
 bool IsSuspiciousPath(std::string_view path);
 
 }  // namespace sessioncast::engineio
