@@ -16,13 +16,14 @@ grpc::ServerUnaryReactor* AskCall::Start(Broker& broker, grpc::CallbackServerCon
   return call.get();
 }
 
-AskCall::AskCall(Broker& broker, grpc::CallbackServerContext& context, const v1::AskClarificationRequest& request,
-                 v1::AskClarificationResponse& response)
+AskCall::AskCall(Broker& broker, grpc::CallbackServerContext& context,
+                 const v1::AskClarificationRequest& request, v1::AskClarificationResponse& response)
     : broker_(broker),
       context_(context),
       response_(response),
       session_id_(request.session_id()),
-      clarification_id_(request.clarification_id().empty() ? FreshUuid() : request.clarification_id()) {}
+      clarification_id_(request.clarification_id().empty() ? FreshUuid()
+                                                           : request.clarification_id()) {}
 
 void AskCall::Ask(const v1::AskClarificationRequest& request) {
   v1::Event event;
@@ -32,7 +33,8 @@ void AskCall::Ask(const v1::AskClarificationRequest& request) {
   clarification.set_question(request.question());
   clarification.set_status(v1::CLARIFICATION_STATUS_PENDING);
   if (request.has_time_limit()) *clarification.mutable_time_limit() = request.time_limit();
-  if (request.has_default_response()) clarification.set_default_response(request.default_response());
+  if (request.has_default_response())
+    clarification.set_default_response(request.default_response());
   broker_.Ask(std::move(event), [self = shared_from_this()](absl::StatusOr<Published> asked) {
     if (!asked.ok()) return self->FinishOnce(asked.status());
     self->WaitForEnd();
@@ -84,7 +86,9 @@ void AskCall::FinishOnce(const absl::Status& status) {
   Finish(ToGrpcStatus(status, context_));
 }
 
-void AskCall::OnCancel() { FinishOnce(absl::CancelledError("the caller has left; the question stays")); }
+void AskCall::OnCancel() {
+  FinishOnce(absl::CancelledError("the caller has left; the question stays"));
+}
 
 void AskCall::OnDone() { self_.reset(); }
 

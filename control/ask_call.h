@@ -1,6 +1,7 @@
 // One AskClarification call: publishes the question, or finds it, then waits until it has ended.
 //
-// Threads: gRPC's and the broker's; looks never overlap (WakeGate). It ends itself; leaving it never cancels the question.
+// Threads: gRPC's and the broker's; looks never overlap (WakeGate). It ends itself; leaving it
+// never cancels the question.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>
@@ -23,8 +24,8 @@ class AskCall : public grpc::ServerUnaryReactor, public std::enable_shared_from_
                                          v1::AskClarificationResponse& response);
 
  private:
-  AskCall(Broker& broker, grpc::CallbackServerContext& context, const v1::AskClarificationRequest& request,
-          v1::AskClarificationResponse& response);
+  AskCall(Broker& broker, grpc::CallbackServerContext& context,
+          const v1::AskClarificationRequest& request, v1::AskClarificationResponse& response);
 
   void OnCancel() override;
   void OnDone() override;

@@ -55,16 +55,20 @@ absl::Status AttachStream::Apply(const v1::AttachRequest& request) {
 }
 
 absl::Status AttachStream::Begin(const v1::Interest& interest) {
-  if (absl::Status status = CheckId("session_id", interest.session_id()); !status.ok()) return status;
+  if (absl::Status status = CheckId("session_id", interest.session_id()); !status.ok())
+    return status;
   if (interests_.size() >= options_.interests_max) {
-    return absl::ResourceExhaustedError(absl::StrCat("begin: at most ", options_.interests_max, " interests"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("begin: at most ", options_.interests_max, " interests"));
   }
   const uint32_t id = interest.interest_id();
   const auto [entry, is_new] = interests_.try_emplace(id);
-  if (!is_new) return absl::InvalidArgumentError(absl::StrCat("interest_id: ", id, " was used before"));
-  entry->second.subscription = broker_.Subscribe(interest.session_id(), [weak = weak_from_this(), id] {
-    if (const std::shared_ptr<AttachStream> self = weak.lock()) self->Wake(id);
-  });
+  if (!is_new)
+    return absl::InvalidArgumentError(absl::StrCat("interest_id: ", id, " was used before"));
+  entry->second.subscription =
+      broker_.Subscribe(interest.session_id(), [weak = weak_from_this(), id] {
+        if (const std::shared_ptr<AttachStream> self = weak.lock()) self->Wake(id);
+      });
   MarkReady(id);
   return absl::OkStatus();
 }
@@ -95,7 +99,8 @@ void AttachStream::Fill(v1::AttachResponse& message) {
   if (held_.has_value()) {
     bytes = BytesOf(*held_);
     *message.add_batches() = *std::exchange(held_, std::nullopt);
-    // Its interest may be ready again; it waits for the next message, so that it is in this one once.
+    // Its interest may be ready again; it waits for the next message, so that it is in this one
+    // once.
     if (bytes >= options_.message_bytes_max) return;
     const uint32_t held_id = message.batches(0).interest_id();
     const auto again = std::find(ready_.begin(), ready_.end(), held_id);
@@ -103,7 +108,8 @@ void AttachStream::Fill(v1::AttachResponse& message) {
   }
   const bool skip_last = !message.batches().empty() && !ready_.empty() &&
                          ready_.back() == message.batches(0).interest_id();
-  for (size_t turns = ready_.size() - (skip_last ? 1 : 0); turns > 0 && bytes < options_.message_bytes_max; --turns) {
+  for (size_t turns = ready_.size() - (skip_last ? 1 : 0);
+       turns > 0 && bytes < options_.message_bytes_max; --turns) {
     const uint32_t id = ready_.front();
     ready_.pop_front();
     const auto found = interests_.find(id);

@@ -1,9 +1,9 @@
 // One Attach stream: a set of cursors, filled in turn.
 //
-// Threads: gRPC's and the broker's. Never a queue: a cursor whose session moved is marked, and read from the history when
-// there is room in the stream; one message is in flight at a time. It ends itself.
-// Invariants: an interest is in ready_ at most once, and marked so; messages are at most message_bytes_max of events, or
-// one event.
+// Threads: gRPC's and the broker's. Never a queue: a cursor whose session moved is marked, and read
+// from the history when there is room in the stream; one message is in flight at a time. It ends
+// itself. Invariants: an interest is in ready_ at most once, and marked so; messages are at most
+// message_bytes_max of events, or one event.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>

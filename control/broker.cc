@@ -22,7 +22,8 @@ void Run(Effects effects) {
 
 absl::Status ValidateEnd(const ClarificationEnd& end) {
   if (absl::Status status = CheckId("session_id", end.session_id); !status.ok()) return status;
-  if (absl::Status status = CheckId("clarification_id", end.clarification_id); !status.ok()) return status;
+  if (absl::Status status = CheckId("clarification_id", end.clarification_id); !status.ok())
+    return status;
   return ValidateResponse(end.response.value_or(""));
 }
 
@@ -76,10 +77,13 @@ Broker::Broker(Store& store, BrokerOptions options)
       worker_pool_(options_.worker_pool),
       deadlines_(
           store, options_.clock,
-          [this](const Deadline& deadline, DeadlineThread::Acted acted) { Expire(deadline, std::move(acted)); },
+          [this](const Deadline& deadline, DeadlineThread::Acted acted) {
+            Expire(deadline, std::move(acted));
+          },
           options_.deadlines) {}
 
-// The deadlines' thread stops first, then the pool, then the queue: each waits for what those after it still do.
+// The deadlines' thread stops first, then the pool, then the queue: each waits for what those after
+// it still do.
 Broker::~Broker() {
   deadlines_.Stop();
   worker_pool_.Stop();
@@ -111,7 +115,8 @@ void Broker::With(const std::string& session_id, Session::Operation operation) {
       operation(&session, effects);
       Settled(shard, session);
     } else if (session.line.size() >= options_.operations_waiting_max) {
-      operation(absl::ResourceExhaustedError("the session is being loaded, and too many wait for it; try again"),
+      operation(absl::ResourceExhaustedError(
+                    "the session is being loaded, and too many wait for it; try again"),
                 effects);
     } else {
       session.line.push_back(std::move(operation));
@@ -124,7 +129,9 @@ void Broker::With(const std::string& session_id, Session::Operation operation) {
 void Broker::StartLoad(Shard& shard, Session& session, Effects& effects) {
   session.state = Session::State::kLoading;
   if (worker_pool_.Post([this, &shard, &session] { Load(shard, session); })) return;
-  LoadFailed(shard, session, absl::ResourceExhaustedError("too many sessions are being loaded; try again"), effects);
+  LoadFailed(shard, session,
+             absl::ResourceExhaustedError("too many sessions are being loaded; try again"),
+             effects);
 }
 
 void Broker::Load(Shard& shard, Session& session) {
@@ -162,24 +169,26 @@ void Broker::RetryLoad(Shard& shard, const std::string& session_id) {
     const auto found = shard.sessions.find(session_id);
     if (found == shard.sessions.end()) return;
     found->second->retry_waits = false;
-    if (found->second->state == Session::State::kUnloaded) StartLoad(shard, *found->second, effects);
+    if (found->second->state == Session::State::kUnloaded)
+      StartLoad(shard, *found->second, effects);
   }
   Run(std::move(effects));
 }
 
-void Broker::Append(const std::string& session_id, size_t bytes, AppendTo append, Done<Published> done) {
+void Broker::Append(const std::string& session_id, size_t bytes, AppendTo append,
+                    Done<Published> done) {
   absl::StatusOr<CommitQueue::Reservation> room = commit_queue_.Reserve(bytes);
   if (!room.ok()) return done(room.status());
-  auto answered = [done = std::move(done), room = *std::move(room)](absl::StatusOr<Published> result) mutable {
-    done(std::move(result));
-  };
-  With(session_id, [this, append = std::move(append), answered = Done<Published>(std::move(answered))](
-                       absl::StatusOr<Session*> session, Effects& effects) mutable {
-    if (!session.ok()) return Tell<Published>(effects, std::move(answered), session.status());
-    const bool first = (*session)->history.assigned() == 0;
-    const Stamp stamp{options_.clock(), first ? FreshEpoch() : std::string()};
-    Settle(**session, append((*session)->history, stamp), std::move(answered), effects);
-  });
+  auto answered = [done = std::move(done), room = *std::move(room)](
+                      absl::StatusOr<Published> result) mutable { done(std::move(result)); };
+  With(session_id,
+       [this, append = std::move(append), answered = Done<Published>(std::move(answered))](
+           absl::StatusOr<Session*> session, Effects& effects) mutable {
+         if (!session.ok()) return Tell<Published>(effects, std::move(answered), session.status());
+         const bool first = (*session)->history.assigned() == 0;
+         const Stamp stamp{options_.clock(), first ? FreshEpoch() : std::string()};
+         Settle(**session, append((*session)->history, stamp), std::move(answered), effects);
+       });
 }
 
 void Broker::Settle(Session& session, Answer answer, Done<Published> done, Effects& effects) {
@@ -207,7 +216,8 @@ void Broker::Commit(Session& session, Answer& answer) {
   });
 }
 
-void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append, const AppendOutcome& outcome) {
+void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append,
+                       const AppendOutcome& outcome) {
   Effects effects;
   {
     absl::MutexLock lock(&shard.mutex);
@@ -228,7 +238,8 @@ void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append
 }
 
 void Broker::Settled(Shard& shard, Session& session) {
-  if (session.state == Session::State::kReady && session.history.assigned() == 0 && session.IsIdle()) {
+  if (session.state == Session::State::kReady && session.history.assigned() == 0 &&
+      session.IsIdle()) {
     Erase(shard, session);
     return;
   }
@@ -263,12 +274,14 @@ void Broker::Erase(Shard& shard, Session& session) {
 
 void Broker::Publish(v1::Event event, std::string idempotency_key, Done<Published> done) {
   if (absl::Status status = Validate(event); !status.ok()) return done(std::move(status));
-  if (absl::Status status = ValidateIdempotencyKey(idempotency_key); !status.ok()) return done(std::move(status));
+  if (absl::Status status = ValidateIdempotencyKey(idempotency_key); !status.ok())
+    return done(std::move(status));
   const std::string session_id = event.session_id();
   const size_t bytes = event.ByteSizeLong();
   Append(
       session_id, bytes,
-      [event = std::move(event), key = std::move(idempotency_key)](History& history, const Stamp& stamp) mutable {
+      [event = std::move(event), key = std::move(idempotency_key)](History& history,
+                                                                   const Stamp& stamp) mutable {
         return history.Append(std::move(event), std::move(key), stamp);
       },
       std::move(done));
@@ -292,18 +305,20 @@ void Broker::EndClarification(ClarificationEnd end, Done<Published> done) {
   const size_t bytes = end.response.value_or("").size();
   Append(
       session_id, bytes,
-      [end = std::move(end)](History& history, const Stamp& stamp) { return history.EndClarification(end, stamp); },
+      [end = std::move(end)](History& history, const Stamp& stamp) {
+        return history.EndClarification(end, stamp);
+      },
       std::move(done));
 }
 
 void Broker::Expire(const Deadline& deadline, DeadlineThread::Acted acted) {
-  EndClarification(
-      {deadline.session_id, deadline.clarification_id, v1::CLARIFICATION_STATUS_EXPIRED, std::nullopt},
-      [acted = std::move(acted)](absl::StatusOr<Published> ended) mutable {
-        // An answer that came first has removed the deadline with it.
-        const bool answered = absl::IsAlreadyExists(ended.status());
-        acted(answered ? absl::OkStatus() : ended.status());
-      });
+  EndClarification({deadline.session_id, deadline.clarification_id,
+                    v1::CLARIFICATION_STATUS_EXPIRED, std::nullopt},
+                   [acted = std::move(acted)](absl::StatusOr<Published> ended) mutable {
+                     // An answer that came first has removed the deadline with it.
+                     const bool answered = absl::IsAlreadyExists(ended.status());
+                     acted(answered ? absl::OkStatus() : ended.status());
+                   });
 }
 
 }  // namespace sessioncast::control

@@ -1,11 +1,12 @@
 // Orders, remembers and hands out events: publish, read, subscribe, clarifications, deadlines.
 //
-// Threads: every method from any thread; none blocks on I/O. A callback runs outside all locks, on the caller's thread
-// or one of the broker's, exactly once, and may call the broker again; it must not block.
-// Invariants: readers see durable events only; the order in which a session's publishes are accepted is the order in
-// which they are called; everything that waits is bounded, and refused with RESOURCE_EXHAUSTED past the bound.
-// Sessions are in shards, each with a mutex; they are loaded when first used, and leave memory when they are idle and
-// the histories together pass their bound.
+// Threads: every method from any thread; none blocks on I/O. A callback runs outside all locks, on
+// the caller's thread or one of the broker's, exactly once, and may call the broker again; it must
+// not block. Invariants: readers see durable events only; the order in which a session's publishes
+// are accepted is the order in which they are called; everything that waits is bounded, and refused
+// with RESOURCE_EXHAUSTED past the bound. Sessions are in shards, each with a mutex; they are
+// loaded when first used, and leave memory when they are idle and the histories together pass their
+// bound.
 #pragma once
 
 #include <atomic>
@@ -85,8 +86,8 @@ struct LivePage {
 
 class Broker {
  public:
-  // One reader's standing interest in a session, with a cursor of its own. Not thread-safe; ends with the object, but a
-  // wake that is under way may still come.
+  // One reader's standing interest in a session, with a cursor of its own. Not thread-safe; ends
+  // with the object, but a wake that is under way may still come.
   class Subscription {
    public:
     ~Subscription();
@@ -98,7 +99,8 @@ class Broker {
 
    private:
     friend class Broker;
-    Subscription(Broker& broker, Shard& shard, Session& session, std::shared_ptr<Subscriber> subscriber);
+    Subscription(Broker& broker, Shard& shard, Session& session,
+                 std::shared_ptr<Subscriber> subscriber);
 
     Broker& broker_;
     Shard& shard_;
@@ -134,9 +136,11 @@ class Broker {
   void ListSessions(const std::string& after_session_id, size_t sessions_max,
                     Done<std::vector<v1::SessionSummary>> done);
 
-  // `wake` is called when there may be something new: outside of locks, from any thread, more than once at a time, but
-  // not from within Subscribe. The reader looks once by itself at the beginning.
-  std::unique_ptr<Subscription> Subscribe(const std::string& session_id, std::function<void()> wake);
+  // `wake` is called when there may be something new: outside of locks, from any thread, more than
+  // once at a time, but not from within Subscribe. The reader looks once by itself at the
+  // beginning.
+  std::unique_ptr<Subscription> Subscribe(const std::string& session_id,
+                                          std::function<void()> wake);
 
  private:
   using AppendTo = absl::AnyInvocable<Answer(History&, const Stamp&)>;
@@ -150,7 +154,8 @@ class Broker {
   // Hands what was appended to the store, and answers when the answer may be given.
   void Settle(Session& session, Answer answer, Done<Published> done, Effects& effects);
   void Commit(Session& session, Answer& answer);
-  void Committed(Shard& shard, Session& session, const StoreAppend& append, const AppendOutcome& outcome);
+  void Committed(Shard& shard, Session& session, const StoreAppend& append,
+                 const AppendOutcome& outcome);
   void ReadCold(ReadRequest request, ReadPage page, Done<ReadPage> done, Effects& effects);
 
   void StartLoad(Shard& shard, Session& session, Effects& effects)

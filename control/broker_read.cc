@@ -52,16 +52,18 @@ void Broker::Read(ReadRequest request, Done<ReadPage> done) {
 }
 
 void Broker::ReadCold(ReadRequest request, ReadPage page, Done<ReadPage> done, Effects& effects) {
-  const absl::Status refused = absl::ResourceExhaustedError(
-      absl::StrCat("reads from the store: at most ", options_.cold_reads_max, " at once; try again later"));
+  const absl::Status refused = absl::ResourceExhaustedError(absl::StrCat(
+      "reads from the store: at most ", options_.cold_reads_max, " at once; try again later"));
   if (cold_reads_.fetch_add(1) >= options_.cold_reads_max) {
     cold_reads_.fetch_sub(1);
     return Tell<ReadPage>(effects, std::move(done), refused);
   }
   auto shared_done = std::make_shared<Done<ReadPage>>(std::move(done));
-  const bool posted = worker_pool_.Post([this, request = std::move(request), page = std::move(page), shared_done]() mutable {
+  const bool posted = worker_pool_.Post([this, request = std::move(request), page = std::move(page),
+                                         shared_done]() mutable {
     Pager pager(request.after.sequence(), request.limits);
-    const StoreRange range{request.session_id, page.top.epoch(), request.after.sequence(), page.top.sequence()};
+    const StoreRange range{request.session_id, page.top.epoch(), request.after.sequence(),
+                           page.top.sequence()};
     const absl::Status status =
         store_.ReadRange(range, [&pager](const StoredEventPtr& event) { return pager.Add(event); });
     cold_reads_.fetch_sub(1);
@@ -78,20 +80,21 @@ void Broker::ReadCold(ReadRequest request, ReadPage page, Done<ReadPage> done, E
 }
 
 void Broker::ReadFold(const FoldRequest& request, Done<ReadPage> done) {
-  With(request.session_id,
-       [request, done = std::move(done)](absl::StatusOr<Session*> session, Effects& effects) mutable {
-         if (!session.ok()) return Tell<ReadPage>(effects, std::move(done), session.status());
-         Tell<ReadPage>(effects, std::move(done), FoldPage((*session)->history, request));
-       });
+  With(request.session_id, [request, done = std::move(done)](absl::StatusOr<Session*> session,
+                                                             Effects& effects) mutable {
+    if (!session.ok()) return Tell<ReadPage>(effects, std::move(done), session.status());
+    Tell<ReadPage>(effects, std::move(done), FoldPage((*session)->history, request));
+  });
 }
 
 void Broker::GetSnapshot(const std::string& session_id, Done<SnapshotView> done) {
-  With(session_id, [done = std::move(done)](absl::StatusOr<Session*> session, Effects& effects) mutable {
+  With(session_id, [done = std::move(done)](absl::StatusOr<Session*> session,
+                                            Effects& effects) mutable {
     if (!session.ok()) return Tell<SnapshotView>(effects, std::move(done), session.status());
     if ((*session)->history.top().sequence() == 0) {
-      return Tell<SnapshotView>(
-          effects, std::move(done),
-          absl::NotFoundError(absl::StrCat("session_id: there is no session '", (*session)->id, "'")));
+      return Tell<SnapshotView>(effects, std::move(done),
+                                absl::NotFoundError(absl::StrCat(
+                                    "session_id: there is no session '", (*session)->id, "'")));
     }
     Tell<SnapshotView>(effects, std::move(done), (*session)->history.Snapshot());
   });
@@ -104,9 +107,10 @@ void Broker::FindClarification(const std::string& session_id, const std::string&
     if (!session.ok()) return Tell<StoredEventPtr>(effects, std::move(done), session.status());
     StoredEventPtr found = (*session)->history.fold().Clarification(clarification_id);
     if (found == nullptr) {
-      return Tell<StoredEventPtr>(effects, std::move(done),
-                                  absl::NotFoundError(absl::StrCat("clarification_id: session '", (*session)->id,
-                                                                   "' has no clarification '", clarification_id, "'")));
+      return Tell<StoredEventPtr>(
+          effects, std::move(done),
+          absl::NotFoundError(absl::StrCat("clarification_id: session '", (*session)->id,
+                                           "' has no clarification '", clarification_id, "'")));
     }
     Tell<StoredEventPtr>(effects, std::move(done), std::move(found));
   });
@@ -118,7 +122,8 @@ void Broker::ListSessions(const std::string& after_session_id, size_t sessions_m
   const bool posted = worker_pool_.Post([this, after_session_id, sessions_max, shared_done] {
     (*shared_done)(store_.ListSessions(after_session_id, sessions_max));
   });
-  if (!posted) (*shared_done)(absl::ResourceExhaustedError("too many reads from the store; try again later"));
+  if (!posted)
+    (*shared_done)(absl::ResourceExhaustedError("too many reads from the store; try again later"));
 }
 
 std::unique_ptr<Broker::Subscription> Broker::Subscribe(const std::string& session_id,
@@ -131,10 +136,12 @@ std::unique_ptr<Broker::Subscription> Broker::Subscribe(const std::string& sessi
   session.subscribers.insert(subscriber);
   if (session.state == Session::State::kUnloaded) StartLoad(shard, session, effects);
   assert(effects.empty());  // nobody stands in the line of a session that nobody has asked for
-  return std::unique_ptr<Subscription>(new Subscription(*this, shard, session, std::move(subscriber)));
+  return std::unique_ptr<Subscription>(
+      new Subscription(*this, shard, session, std::move(subscriber)));
 }
 
-void Broker::Unsubscribe(Shard& shard, Session& session, const std::shared_ptr<Subscriber>& subscriber) {
+void Broker::Unsubscribe(Shard& shard, Session& session,
+                         const std::shared_ptr<Subscriber>& subscriber) {
   absl::MutexLock lock(&shard.mutex);
   session.subscribers.erase(subscriber);
   Settled(shard, session);

@@ -4,7 +4,8 @@
 
 namespace sessioncast::control {
 
-CommitQueue::CommitQueue(Store& store, CommitQueueOptions options) : store_(store), options_(options) {
+CommitQueue::CommitQueue(Store& store, CommitQueueOptions options)
+    : store_(store), options_(options) {
   writer_ = std::thread([this] { WriteGroups(); });
   teller_ = std::thread([this] { TellOutcomes(); });
 }
@@ -23,8 +24,8 @@ void CommitQueue::Stop() {
 absl::StatusOr<CommitQueue::Reservation> CommitQueue::Reserve(size_t bytes) {
   if (reserved_bytes_.fetch_add(bytes) + bytes > options_.in_flight_bytes_max) {
     reserved_bytes_.fetch_sub(bytes);
-    return absl::ResourceExhaustedError(
-        absl::StrCat("publishes in flight: at most ", options_.in_flight_bytes_max, " bytes; try again later"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "publishes in flight: at most ", options_.in_flight_bytes_max, " bytes; try again later"));
   }
   return Reservation(reserved_bytes_, bytes);
 }

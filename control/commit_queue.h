@@ -1,7 +1,8 @@
-// The way to the store: one writer thread takes everything that is queued and commits it as one group; a second thread
-// tells the outcomes, in order, while the writer is at the next group.
+// The way to the store: one writer thread takes everything that is queued and commits it as one
+// group; a second thread tells the outcomes, in order, while the writer is at the next group.
 //
-// Threads: Reserve and Push from any. Bounded: what is pushed is covered by a reservation, and reservations by bytes_max.
+// Threads: Reserve and Push from any. Bounded: what is pushed is covered by a reservation, and
+// reservations by bytes_max.
 #pragma once
 
 #include <atomic>
@@ -29,7 +30,8 @@ class CommitQueue {
   class Reservation {
    public:
     Reservation(std::atomic<size_t>& used, size_t bytes) : used_(&used), bytes_(bytes) {}
-    Reservation(Reservation&& other) noexcept : used_(std::exchange(other.used_, nullptr)), bytes_(other.bytes_) {}
+    Reservation(Reservation&& other) noexcept
+        : used_(std::exchange(other.used_, nullptr)), bytes_(other.bytes_) {}
     Reservation& operator=(Reservation&&) = delete;
     ~Reservation() {
       if (used_ != nullptr) used_->fetch_sub(bytes_);
@@ -45,12 +47,14 @@ class CommitQueue {
   CommitQueue(Store& store, CommitQueueOptions options);
   ~CommitQueue();
 
-  // Commits what is queued and tells its outcomes, then ends the threads. Nothing is pushed from then on.
+  // Commits what is queued and tells its outcomes, then ends the threads. Nothing is pushed from
+  // then on.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // RESOURCE_EXHAUSTED when there is no room.
   absl::StatusOr<Reservation> Reserve(size_t bytes);
-  // Appends of one session are committed in the order of their pushes. `done` runs on the second thread.
+  // Appends of one session are committed in the order of their pushes. `done` runs on the second
+  // thread.
   void Push(StoreAppendPtr append, Done done) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

@@ -67,7 +67,8 @@ void DeadlineThread::RunLaterJobs() {
   {
     absl::MutexLock lock(&mutex_);
     const auto end = later_.upper_bound(clock_());
-    for (auto at = later_.begin(); at != end; at = later_.erase(at)) due.push_back(std::move(at->second));
+    for (auto at = later_.begin(); at != end; at = later_.erase(at))
+      due.push_back(std::move(at->second));
   }
   for (absl::AnyInvocable<void()>& job : due) job();
 }

@@ -1,7 +1,9 @@
-// The thread that acts when a deadline of the store's index passes, and when something is to be tried again.
+// The thread that acts when a deadline of the store's index passes, and when something is to be
+// tried again.
 //
-// Threads: Notify and At from any. The index is the store's, so deadlines survive a restart; the thread sleeps until the
-// next one. A deadline that could not be acted upon is tried again after a pause.
+// Threads: Notify and At from any. The index is the store's, so deadlines survive a restart; the
+// thread sleeps until the next one. A deadline that could not be acted upon is tried again after a
+// pause.
 #pragma once
 
 #include <functional>

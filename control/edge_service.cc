@@ -13,7 +13,8 @@ constexpr uint32_t kPageBytesDefault = 256 * 1024;
 constexpr uint32_t kPageBytesMax = 1024 * 1024;
 
 absl::Status Check(const v1::ReadEventsRequest& request) {
-  if (absl::Status status = CheckId("session_id", request.session_id()); !status.ok()) return status;
+  if (absl::Status status = CheckId("session_id", request.session_id()); !status.ok())
+    return status;
   if (request.page_bytes_max() > kPageBytesMax) {
     return absl::InvalidArgumentError(
         absl::StrCat("page_bytes_max: at most ", kPageBytesMax, ", is ", request.page_bytes_max()));
@@ -58,12 +59,15 @@ grpc::ServerUnaryReactor* EdgeService::ReadEvents(grpc::CallbackServerContext* c
     Fill(page, *response);
     reactor->Finish(grpc::Status::OK);
   };
-  const size_t bytes_max = request->page_bytes_max() == 0 ? kPageBytesDefault : request->page_bytes_max();
+  const size_t bytes_max =
+      request->page_bytes_max() == 0 ? kPageBytesDefault : request->page_bytes_max();
   if (request->has_fold()) {
-    broker_.ReadFold({request->session_id(), request->fold().after_sequence(), bytes_max}, std::move(done));
+    broker_.ReadFold({request->session_id(), request->fold().after_sequence(), bytes_max},
+                     std::move(done));
   } else {
     const Reading reading = request->conflated() ? Reading::kConflated : Reading::kWhole;
-    broker_.Read({request->session_id(), request->after(), PageLimits{.bytes_max = bytes_max, .reading = reading}},
+    broker_.Read({request->session_id(), request->after(),
+                  PageLimits{.bytes_max = bytes_max, .reading = reading}},
                  std::move(done));
   }
   return reactor;

@@ -24,10 +24,11 @@ std::optional<v1::ErrorDetail> DetailOf(const absl::Status& status) {
 absl::Status OutOfRange(const v1::Position& snapshot_position) {
   v1::ErrorDetail detail;
   *detail.mutable_snapshot_position() = snapshot_position;
-  return WithDetail(absl::OutOfRangeError(absl::StrCat(
-                        "after: is not a position of the kept history; the session is at sequence ",
-                        snapshot_position.sequence(), " of epoch '", snapshot_position.epoch(), "'")),
-                    detail);
+  return WithDetail(
+      absl::OutOfRangeError(absl::StrCat(
+          "after: is not a position of the kept history; the session is at sequence ",
+          snapshot_position.sequence(), " of epoch '", snapshot_position.epoch(), "'")),
+      detail);
 }
 
 }  // namespace sessioncast::control

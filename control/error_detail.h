@@ -1,4 +1,5 @@
-// What an error says beyond its message, carried in the status from where it is known to the service.
+// What an error says beyond its message, carried in the status from where it is known to the
+// service.
 //
 // Pure; any thread.
 #pragma once

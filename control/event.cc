@@ -22,12 +22,13 @@ absl::Duration FromDuration(const google::protobuf::Duration& duration) {
 absl::Status ValidateProgress(const v1::Progress& progress) {
   Checker check("progress");
   check.Enum<v1::SessionStatus_IsValid>("status", progress.status());
-  check.That(progress.status() != v1::SESSION_STATUS_EXPIRED, "status", "EXPIRED is written by control alone");
+  check.That(progress.status() != v1::SESSION_STATUS_EXPIRED, "status",
+             "EXPIRED is written by control alone");
   check.That(progress.percent() >= 0 && progress.percent() <= 100, "percent",
              absl::StrCat("must be 0 to 100, is ", progress.percent()));
-  for (const uint32_t count : {progress.prompts().total(), progress.prompts().completed(),
-                               progress.prompts().processing(), progress.prompts().pending(),
-                               progress.prompts().failed()}) {
+  for (const uint32_t count :
+       {progress.prompts().total(), progress.prompts().completed(), progress.prompts().processing(),
+        progress.prompts().pending(), progress.prompts().failed()}) {
     check.Count("prompts", count);
   }
   check.Count("clarification_count", progress.clarification_count());
@@ -60,7 +61,8 @@ absl::Status ValidateClarification(const v1::Clarification& clarification) {
   check.Text("default_response", clarification.default_response(), kTextBytesMax);
   if (clarification.has_time_limit()) {
     const absl::Duration limit = FromDuration(clarification.time_limit());
-    check.That(limit >= kTimeLimitMin && limit <= kTimeLimitMax, "time_limit", "must be 1 ms to 30 days");
+    check.That(limit >= kTimeLimitMin && limit <= kTimeLimitMax, "time_limit",
+               "must be 1 ms to 30 days");
   }
   return check.status();
 }
@@ -72,7 +74,8 @@ absl::Status ValidateError(const v1::Error& error) {
 }
 
 absl::Status ValidateCustom(const v1::Custom& custom) {
-  if (absl::Status status = CheckCustomName("custom.name", custom.name()); !status.ok()) return status;
+  if (absl::Status status = CheckCustomName("custom.name", custom.name()); !status.ok())
+    return status;
   Checker check("custom");
   check.Object("data", custom.data());
   return check.status();
@@ -86,16 +89,24 @@ absl::Status ValidateCompleted(const v1::Completed& completed) {
 
 absl::Status ValidateKind(const v1::Event& event) {
   switch (event.kind_case()) {
-    case v1::Event::kProgress: return ValidateProgress(event.progress());
-    case v1::Event::kModelResult: return ValidateModelResult(event.model_result());
-    case v1::Event::kClarification: return ValidateClarification(event.clarification());
-    case v1::Event::kCompleted: return ValidateCompleted(event.completed());
-    case v1::Event::kError: return ValidateError(event.error());
-    case v1::Event::kCustom: return ValidateCustom(event.custom());
-    case v1::Event::KIND_NOT_SET: break;
+    case v1::Event::kProgress:
+      return ValidateProgress(event.progress());
+    case v1::Event::kModelResult:
+      return ValidateModelResult(event.model_result());
+    case v1::Event::kClarification:
+      return ValidateClarification(event.clarification());
+    case v1::Event::kCompleted:
+      return ValidateCompleted(event.completed());
+    case v1::Event::kError:
+      return ValidateError(event.error());
+    case v1::Event::kCustom:
+      return ValidateCustom(event.custom());
+    case v1::Event::KIND_NOT_SET:
+      break;
   }
-  return absl::InvalidArgumentError("kind: must be set, to one of progress, model_result, clarification, "
-                                    "completed, error, custom");
+  return absl::InvalidArgumentError(
+      "kind: must be set, to one of progress, model_result, clarification, "
+      "completed, error, custom");
 }
 
 bool HasResult(const v1::Event& event) {
@@ -105,11 +116,14 @@ bool HasResult(const v1::Event& event) {
 
 v1::SessionStatus SessionStatusAfter(const v1::Event& event) {
   switch (event.kind_case()) {
-    case v1::Event::kProgress: return event.progress().status();
-    case v1::Event::kCompleted: return v1::SESSION_STATUS_COMPLETED;
+    case v1::Event::kProgress:
+      return event.progress().status();
+    case v1::Event::kCompleted:
+      return v1::SESSION_STATUS_COMPLETED;
     case v1::Event::kError:
       return event.error().final() ? v1::SESSION_STATUS_FAILED : v1::SESSION_STATUS_UNSPECIFIED;
-    default: return v1::SESSION_STATUS_UNSPECIFIED;
+    default:
+      return v1::SESSION_STATUS_UNSPECIFIED;
   }
 }
 
@@ -140,7 +154,8 @@ StoredEventPtr Store(const v1::Event& event, std::string bytes, std::string idem
 
 absl::Status Validate(const v1::Event& event) {
   if (absl::Status status = CheckId("session_id", event.session_id()); !status.ok()) return status;
-  if (event.has_position()) return absl::InvalidArgumentError("position: is set by control, leave it out");
+  if (event.has_position())
+    return absl::InvalidArgumentError("position: is set by control, leave it out");
   if (event.has_time()) return absl::InvalidArgumentError("time: is set by control, leave it out");
   const size_t bytes_max = HasResult(event) ? kResultEventBytesMax : kEventBytesMax;
   if (const size_t bytes = event.ByteSizeLong(); bytes > bytes_max) {
@@ -183,7 +198,8 @@ size_t StoredEvent::bytes_held() const {
   return sizeof(StoredEvent) + bytes.size() + idempotency_key.size() + summary.key.size();
 }
 
-StoredEventPtr MakeStoredEvent(const v1::Event& event, std::string idempotency_key, uint64_t payload_hash) {
+StoredEventPtr MakeStoredEvent(const v1::Event& event, std::string idempotency_key,
+                               uint64_t payload_hash) {
   return Store(event, event.SerializeAsString(), std::move(idempotency_key), payload_hash);
 }
 
@@ -225,8 +241,10 @@ void FillFrom(const SessionCounts& counts, v1::Event& event) {
     prompts.set_processing(counts.results_processing);
     prompts.set_failed(counts.results_failed);
   }
-  if (!progress.has_clarification_count()) progress.set_clarification_count(counts.clarifications_open);
-  if (!progress.has_has_clarifications()) progress.set_has_clarifications(counts.clarifications_open > 0);
+  if (!progress.has_clarification_count())
+    progress.set_clarification_count(counts.clarifications_open);
+  if (!progress.has_has_clarifications())
+    progress.set_has_clarifications(counts.clarifications_open > 0);
   if (!progress.has_result_available()) progress.set_result_available(progress.has_result());
 }
 

@@ -1,6 +1,8 @@
-// The rules of one event: what a publisher may publish, what control reads out of it, and its stored form.
+// The rules of one event: what a publisher may publish, what control reads out of it, and its
+// stored form.
 //
-// Pure; any thread: no I/O, no clock, no lock. What control knows of the single kinds is in event.cc and nowhere else.
+// Pure; any thread: no I/O, no clock, no lock. What control knows of the single kinds is in
+// event.cc and nowhere else.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +56,8 @@ EventSummary Summarize(const v1::Event& event);
 // KeyOf every event of this clarification.
 std::string ClarificationKey(std::string_view clarification_id);
 
-// An accepted event as it is kept: its bytes are what is stored and what is sent. Immutable once made.
+// An accepted event as it is kept: its bytes are what is stored and what is sent. Immutable once
+// made.
 struct StoredEvent {
   std::string epoch;
   uint64_t sequence = 0;
@@ -70,7 +73,8 @@ struct StoredEvent {
 using StoredEventPtr = std::shared_ptr<const StoredEvent>;
 
 // `event` has its position and time.
-StoredEventPtr MakeStoredEvent(const v1::Event& event, std::string idempotency_key, uint64_t payload_hash);
+StoredEventPtr MakeStoredEvent(const v1::Event& event, std::string idempotency_key,
+                               uint64_t payload_hash);
 
 // From the store: parses what MakeStoredEvent serialized. DATA_LOSS if it is not an event.
 absl::StatusOr<StoredEventPtr> ParseStoredEvent(std::string bytes, std::string idempotency_key,
@@ -79,7 +83,8 @@ absl::StatusOr<StoredEventPtr> ParseStoredEvent(std::string bytes, std::string i
 // The event again. It was serialized by us, so that it parses is an assertion.
 v1::Event EventOf(const StoredEvent& stored);
 
-// A hash of what a publisher published, to tell a retry from another event. Stable across restarts; never 0.
+// A hash of what a publisher published, to tell a retry from another event. Stable across restarts;
+// never 0.
 uint64_t PayloadHash(const v1::Event& event);
 
 // What is known of a session where an event is appended.

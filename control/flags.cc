@@ -13,7 +13,10 @@ template <typename T>
 void Add(CLI::App& app, const std::string& name, T& value, const std::string& help) {
   std::string variable = "SESSIONCAST_" + name;
   for (char& c : variable) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  app.add_option("--" + name, value, help)->envname(variable)->capture_default_str()->group("Control");
+  app.add_option("--" + name, value, help)
+      ->envname(variable)
+      ->capture_default_str()
+      ->group("Control");
 }
 
 }  // namespace
@@ -21,9 +24,12 @@ void Add(CLI::App& app, const std::string& name, T& value, const std::string& he
 void AddFlags(CLI::App& app, ServerOptions& options) {
   Add(app, "grpc_listen", options.grpc_listen,
       "HOST:PORT for gRPC. localhost is 127.0.0.1 and ::1; port 0: the system picks one");
-  Add(app, "store", options.store, "Where the events are kept: rocksdb:DIRECTORY, or memory (lost at the end)");
-  Add(app, "memory_store_bytes_max", options.memory_store_bytes_max, "What --store=memory may hold");
-  Add(app, "histories_bytes_max", options.broker.histories_bytes_max, "Histories of all sessions in memory");
+  Add(app, "store", options.store,
+      "Where the events are kept: rocksdb:DIRECTORY, or memory (lost at the end)");
+  Add(app, "memory_store_bytes_max", options.memory_store_bytes_max,
+      "What --store=memory may hold");
+  Add(app, "histories_bytes_max", options.broker.histories_bytes_max,
+      "Histories of all sessions in memory");
   Add(app, "history_window_events_max", options.broker.history.window_events_max,
       "Recent events of a session in memory");
   Add(app, "history_window_bytes_max", options.broker.history.window_bytes_max,
@@ -36,7 +42,8 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
       "Publishes that are not answered yet, of all callers");
   Add(app, "publish_stream_bytes_max", options.session_service.publish_stream_bytes_max,
       "Publishes that are not answered yet, of one PublishEvents stream");
-  Add(app, "stop_grace_ms", options.stop_grace_ms, "How long calls may go on after SIGTERM, in milliseconds");
+  Add(app, "stop_grace_ms", options.stop_grace_ms,
+      "How long calls may go on after SIGTERM, in milliseconds");
 }
 
 }  // namespace sessioncast::control

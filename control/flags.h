@@ -1,4 +1,5 @@
-// The command line flags of a control server; used by sessioncast-control and by `sessioncast serve`.
+// The command line flags of a control server; used by sessioncast-control and by `sessioncast
+// serve`.
 #pragma once
 
 namespace CLI {

@@ -17,7 +17,8 @@ bool IsFolded(const EventSummary& summary) {
 }  // namespace
 
 void Fold::Apply(const StoredEventPtr& event) {
-  if (event->summary.session_status != v1::SESSION_STATUS_UNSPECIFIED) status_ = event->summary.session_status;
+  if (event->summary.session_status != v1::SESSION_STATUS_UNSPECIFIED)
+    status_ = event->summary.session_status;
   if (event->summary.terminal()) end_sequence_ = event->sequence;
   if (!IsFolded(event->summary)) return;
   Keep(event);
@@ -28,7 +29,8 @@ void Fold::Keep(const StoredEventPtr& event) {
   uint64_t& slot = slots_[SlotOf(event->summary)];
   if (slot != 0) {
     CountResult(entries_.at(slot)->summary.result_status, -1);
-    if (std::set<uint64_t>* group = GroupOf(*entries_.at(slot)); group != nullptr) group->erase(slot);
+    if (std::set<uint64_t>* group = GroupOf(*entries_.at(slot)); group != nullptr)
+      group->erase(slot);
     bytes_ -= entries_.at(slot)->bytes.size();
     entries_.erase(slot);
   }
@@ -72,16 +74,24 @@ std::set<uint64_t>* Fold::GroupOf(const StoredEvent& event) {
 
 void Fold::CountResult(v1::ModelResultStatus status, int change) {
   switch (status) {
-    case v1::MODEL_RESULT_STATUS_PROCESSING: result_counts_.results_processing += change; break;
-    case v1::MODEL_RESULT_STATUS_COMPLETED: result_counts_.results_completed += change; break;
-    case v1::MODEL_RESULT_STATUS_FAILED: result_counts_.results_failed += change; break;
-    default: break;
+    case v1::MODEL_RESULT_STATUS_PROCESSING:
+      result_counts_.results_processing += change;
+      break;
+    case v1::MODEL_RESULT_STATUS_COMPLETED:
+      result_counts_.results_completed += change;
+      break;
+    case v1::MODEL_RESULT_STATUS_FAILED:
+      result_counts_.results_failed += change;
+      break;
+    default:
+      break;
   }
 }
 
 std::vector<StoredEventPtr> Fold::Events(uint64_t after_sequence) const {
   std::vector<StoredEventPtr> events;
-  for (auto at = entries_.upper_bound(after_sequence); at != entries_.end(); ++at) events.push_back(at->second);
+  for (auto at = entries_.upper_bound(after_sequence); at != entries_.end(); ++at)
+    events.push_back(at->second);
   return events;
 }
 

@@ -1,8 +1,9 @@
 // The fold: the state of one session made from its events 1..N.
 //
-// Pure, not thread-safe: no I/O, no clock, no lock. Bounded in entries and bytes: past a bound closed clarifications
-// leave first, then the oldest model results, each counted. Open clarifications are bounded by who appends. What is kept
-// of an event is its fold option, and nothing else.
+// Pure, not thread-safe: no I/O, no clock, no lock. Bounded in entries and bytes: past a bound
+// closed clarifications leave first, then the oldest model results, each counted. Open
+// clarifications are bounded by who appends. What is kept of an event is its fold option, and
+// nothing else.
 #pragma once
 
 #include <cstddef>

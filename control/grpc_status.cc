@@ -29,7 +29,8 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
 }
 
 grpc::Status ToGrpcStatus(const absl::Status& status, grpc::CallbackServerContext& context) {
-  if (absl::IsResourceExhausted(status)) context.AddTrailingMetadata("grpc-retry-pushback-ms", kRetryMilliseconds);
+  if (absl::IsResourceExhausted(status))
+    context.AddTrailingMetadata("grpc-retry-pushback-ms", kRetryMilliseconds);
   return ToGrpcStatus(status);
 }
 

@@ -10,7 +10,8 @@
 
 namespace sessioncast::control {
 
-// With the ErrorDetail, if there is one, as google.rpc.Status in the details, where grpcurl finds it.
+// With the ErrorDetail, if there is one, as google.rpc.Status in the details, where grpcurl finds
+// it.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 // The same, and where the caller may try again soon, a trailer that says when. Before Finish.

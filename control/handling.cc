@@ -105,7 +105,8 @@ std::string KeyOf(const v1::Event& event) {
   const Message& message = KindOf(event, *kind);
   for (const FieldDescriptor* field : kind->key) {
     std::string scratch;
-    const std::string& value = message.GetReflection()->GetStringReference(message, field, &scratch);
+    const std::string& value =
+        message.GetReflection()->GetStringReference(message, field, &scratch);
     absl::StrAppend(&key, "|", value.size(), ":", value);
   }
   return key;

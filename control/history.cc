@@ -42,13 +42,15 @@ void History::Restore(const StoredEventPtr& event) {
 
 Answer History::Append(v1::Event event, std::string idempotency_key, const Stamp& stamp) {
   const uint64_t payload_hash = idempotency_key.empty() ? 0 : PayloadHash(event);
-  if (std::optional<Answer> known = FindKey(idempotency_key, payload_hash); known.has_value()) return *known;
+  if (std::optional<Answer> known = FindKey(idempotency_key, payload_hash); known.has_value())
+    return *known;
   if (const uint64_t end = assigned_fold_.end_sequence(); end != 0) {
-    return Refuse(absl::FailedPreconditionError(
-                      absl::StrCat("session_id: session '", session_id_, "' has ended, at sequence ", end)),
+    return Refuse(absl::FailedPreconditionError(absl::StrCat("session_id: session '", session_id_,
+                                                             "' has ended, at sequence ", end)),
                   end);
   }
-  if (std::optional<Answer> refused = RefuseClarification(event); refused.has_value()) return *refused;
+  if (std::optional<Answer> refused = RefuseClarification(event); refused.has_value())
+    return *refused;
   Answer answer;
   answer.outcome = Answer::Outcome::kAppended;
   if (HandlingOf(event).delivery == v1::DELIVERY_TERMINAL) CancelOpenClarifications(stamp, answer);
@@ -61,9 +63,10 @@ Answer History::Ask(v1::Event event, const Stamp& stamp) {
   const StoredEventPtr known = assigned_fold_.Clarification(asked.clarification_id());
   if (known == nullptr) return Append(std::move(event), "", stamp);
   if (EventOf(*known).clarification().question() != asked.question()) {
-    return Refuse(absl::AlreadyExistsError(absl::StrCat("clarification_id: '", asked.clarification_id(),
-                                                        "' was asked with another question")),
-                  known->sequence);
+    return Refuse(
+        absl::AlreadyExistsError(absl::StrCat("clarification_id: '", asked.clarification_id(),
+                                              "' was asked with another question")),
+        known->sequence);
   }
   Answer answer;
   answer.outcome = Answer::Outcome::kDuplicate;
@@ -75,14 +78,16 @@ Answer History::Ask(v1::Event event, const Stamp& stamp) {
 Answer History::EndClarification(const ClarificationEnd& end, const Stamp& stamp) {
   const StoredEventPtr known = assigned_fold_.Clarification(end.clarification_id);
   if (known == nullptr) {
-    return Refuse(absl::NotFoundError(absl::StrCat("clarification_id: session '", session_id_,
-                                                   "' has no clarification '", end.clarification_id, "'")),
-                  0);
+    return Refuse(
+        absl::NotFoundError(absl::StrCat("clarification_id: session '", session_id_,
+                                         "' has no clarification '", end.clarification_id, "'")),
+        0);
   }
   if (!IsPending(*known)) {
-    Answer answer = Refuse(absl::AlreadyExistsError(absl::StrCat(
-                               "clarification_id: clarification '", end.clarification_id, "' has ended")),
-                           known->sequence);
+    Answer answer =
+        Refuse(absl::AlreadyExistsError(absl::StrCat("clarification_id: clarification '",
+                                                     end.clarification_id, "' has ended")),
+               known->sequence);
     answer.winner = known;
     return answer;
   }
@@ -92,14 +97,16 @@ Answer History::EndClarification(const ClarificationEnd& end, const Stamp& stamp
   return answer;
 }
 
-std::optional<Answer> History::FindKey(const std::string& idempotency_key, uint64_t payload_hash) const {
+std::optional<Answer> History::FindKey(const std::string& idempotency_key,
+                                       uint64_t payload_hash) const {
   if (idempotency_key.empty()) return std::nullopt;
   const auto known = keys_.find(idempotency_key);
   if (known == keys_.end()) return std::nullopt;
   if (known->second.payload_hash != payload_hash) {
-    return Refuse(absl::AlreadyExistsError(absl::StrCat("idempotency_key: was used for another event, at sequence ",
-                                                        known->second.sequence)),
-                  known->second.sequence);
+    return Refuse(
+        absl::AlreadyExistsError(absl::StrCat(
+            "idempotency_key: was used for another event, at sequence ", known->second.sequence)),
+        known->second.sequence);
   }
   Answer answer;
   answer.outcome = Answer::Outcome::kDuplicate;
@@ -112,11 +119,13 @@ std::optional<Answer> History::RefuseClarification(const v1::Event& event) const
   if (!event.has_clarification()) return std::nullopt;
   const std::string& id = event.clarification().clarification_id();
   if (const StoredEventPtr known = assigned_fold_.Clarification(id); known != nullptr) {
-    return Refuse(absl::AlreadyExistsError(absl::StrCat("clarification.clarification_id: '", id, "' was asked before")),
+    return Refuse(absl::AlreadyExistsError(
+                      absl::StrCat("clarification.clarification_id: '", id, "' was asked before")),
                   known->sequence);
   }
   if (assigned_fold_.counts().clarifications_open >= options_.open_clarifications_max) {
-    return Refuse(absl::ResourceExhaustedError(absl::StrCat("clarification: at most ", options_.open_clarifications_max,
+    return Refuse(absl::ResourceExhaustedError(absl::StrCat("clarification: at most ",
+                                                            options_.open_clarifications_max,
                                                             " may be open in a session")),
                   0);
   }
@@ -132,12 +141,13 @@ Answer History::Refuse(absl::Status status, uint64_t rests_on) const {
 
 void History::CancelOpenClarifications(const Stamp& stamp, Answer& answer) {
   for (const StoredEventPtr& pending : assigned_fold_.OpenClarifications()) {
-    Assign(EndOfClarification(*pending, v1::CLARIFICATION_STATUS_CANCELLED, std::nullopt), "", 0, stamp, answer);
+    Assign(EndOfClarification(*pending, v1::CLARIFICATION_STATUS_CANCELLED, std::nullopt), "", 0,
+           stamp, answer);
   }
 }
 
-void History::Assign(v1::Event event, std::string idempotency_key, uint64_t payload_hash, const Stamp& stamp,
-                     Answer& answer) {
+void History::Assign(v1::Event event, std::string idempotency_key, uint64_t payload_hash,
+                     const Stamp& stamp, Answer& answer) {
   if (assigned_ == 0) {
     epoch_ = stamp.fresh_epoch;
     create_time_ = stamp.now;

@@ -2,11 +2,11 @@
 //
 // Pure, not thread-safe: no I/O, no clock, no lock; the broker calls it under its shard's mutex.
 //
-// Two heads, durable <= assigned. Checks (key, end, a clarification's winner) use the assigned head; readers see the
-// durable head only. Each answer, a refusal too, names the sequence that it rests on: it may be given once that sequence
-// is durable, and not at all if it is dropped.
-// Invariants: the window's events are dense and end at the durable head, the pending ones follow it up to the assigned
-// head; times do not decrease; a position is assigned in one place (Assign).
+// Two heads, durable <= assigned. Checks (key, end, a clarification's winner) use the assigned
+// head; readers see the durable head only. Each answer, a refusal too, names the sequence that it
+// rests on: it may be given once that sequence is durable, and not at all if it is dropped.
+// Invariants: the window's events are dense and end at the durable head, the pending ones follow it
+// up to the assigned head; times do not decrease; a position is assigned in one place (Assign).
 #pragma once
 
 #include <cstddef>
@@ -83,7 +83,8 @@ class History {
 
   // Appends a valid event.
   Answer Append(v1::Event event, std::string idempotency_key, const Stamp& stamp);
-  // Appends a pending clarification, or finds it (kDuplicate) if it was asked before with the same question.
+  // Appends a pending clarification, or finds it (kDuplicate) if it was asked before with the same
+  // question.
   Answer Ask(v1::Event event, const Stamp& stamp);
   Answer EndClarification(const ClarificationEnd& end, const Stamp& stamp);
 
@@ -121,8 +122,8 @@ class History {
   };
 
   // The one place where an event gets its position.
-  void Assign(v1::Event event, std::string idempotency_key, uint64_t payload_hash, const Stamp& stamp,
-              Answer& answer);
+  void Assign(v1::Event event, std::string idempotency_key, uint64_t payload_hash,
+              const Stamp& stamp, Answer& answer);
   void CancelOpenClarifications(const Stamp& stamp, Answer& answer);
   std::optional<Answer> FindKey(const std::string& idempotency_key, uint64_t payload_hash) const;
   std::optional<Answer> RefuseClarification(const v1::Event& event) const;

@@ -36,7 +36,9 @@ absl::Status SocketError(const std::string& what) {
   return absl::UnavailableError(message);
 }
 
-void SetOption(int fd, int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof(value)); }
+void SetOption(int fd, int level, int option, int value) {
+  setsockopt(fd, level, option, &value, sizeof(value));
+}
 
 uint16_t PortOf(int fd) {
   sockaddr_storage bound = {};
@@ -55,7 +57,8 @@ struct HostPort {
 absl::StatusOr<HostPort> Split(const std::string& address) {
   const size_t colon = address.rfind(':');
   uint32_t port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535) {
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535) {
     return absl::InvalidArgumentError(absl::StrCat("address '", address, "': must be HOST:PORT"));
   }
   std::string host = address.substr(0, colon);

@@ -1,8 +1,9 @@
 // The listening sockets of a server, and the thread that accepts.
 //
-// Our own, and not gRPC's: so that localhost is both loopback addresses on one port that the system may pick, so that a
-// second server on a port fails, and since gRPC 1.51 never accepts again after it once ran out of file descriptors.
-// Threads: made, started and stopped by one; `accepted` runs on the listener's thread.
+// Our own, and not gRPC's: so that localhost is both loopback addresses on one port that the system
+// may pick, so that a second server on a port fails, and since gRPC 1.51 never accepts again after
+// it once ran out of file descriptors. Threads: made, started and stopped by one; `accepted` runs
+// on the listener's thread.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +37,8 @@ class Listener {
   // Takes a non-blocking connection, which it owns from then on.
   using Accepted = std::function<void(int listening_fd, int fd)>;
 
-  // "HOST:PORT"; localhost is 127.0.0.1 and ::1 (where there is IPv6), an IPv6 address is in brackets. Port 0: the system
-  // picks one.
+  // "HOST:PORT"; localhost is 127.0.0.1 and ::1 (where there is IPv6), an IPv6 address is in
+  // brackets. Port 0: the system picks one.
   static absl::StatusOr<std::unique_ptr<Listener>> Bind(const std::string& address);
   ~Listener();
 
@@ -55,7 +56,8 @@ class Listener {
   absl::Status BindOne(const std::string& host, uint16_t port);
   void Run();
   void Accept(int listening_fd);
-  // Out of descriptors: takes one connection with the spare one and closes it, so that it does not wait for ever.
+  // Out of descriptors: takes one connection with the spare one and closes it, so that it does not
+  // wait for ever.
   void Shed(int listening_fd);
 
   std::vector<Descriptor> sockets_;

@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kExitUsage = 2;
 
-int Run(const sessioncast::control::ServerOptions& options, sessioncast::daemon::StopSignals& signals) {
+int Run(const sessioncast::control::ServerOptions& options,
+        sessioncast::daemon::StopSignals& signals) {
   const auto server = sessioncast::control::Server::Start(options);
   if (!server.ok()) {
     spdlog::error("control does not start: {}", std::string(server.status().message()));
@@ -30,7 +31,8 @@ int main(int argc, char** argv) {
   sessioncast::daemon::StopSignals signals;
   sessioncast::control::ServerOptions options;
   sessioncast::daemon::LogOptions log;
-  CLI::App app("sessioncast-control orders, keeps and hands out the events of sessions, over gRPC.");
+  CLI::App app(
+      "sessioncast-control orders, keeps and hands out the events of sessions, over gRPC.");
   app.set_config("--config", "", "A file with flags, one NAME=VALUE a line");
   sessioncast::control::AddFlags(app, options);
   sessioncast::daemon::AddLogFlags(app, log);

@@ -17,12 +17,15 @@ AppendOutcome MemoryStore::Append(const StoreAppend& append) {
   const v1::Position top = found == logs_.end() ? v1::Position() : found->second.summary.position();
   const bool same_epoch = top.sequence() == 0 || top.epoch() == first.epoch;
   if (top.sequence() + 1 != first.sequence || !same_epoch) {
-    return {absl::AbortedError(absl::StrCat("the top is ", top.sequence(), ", not ", first.sequence - 1)), top};
+    return {absl::AbortedError(
+                absl::StrCat("the top is ", top.sequence(), ", not ", first.sequence - 1)),
+            top};
   }
   size_t bytes = 0;
   for (const StoredEventPtr& event : append.events) bytes += event->bytes_held();
   if (bytes_ + bytes > options_.bytes_max) {
-    return {absl::ResourceExhaustedError(absl::StrCat("the store in memory is full: ", options_.bytes_max, " bytes")),
+    return {absl::ResourceExhaustedError(
+                absl::StrCat("the store in memory is full: ", options_.bytes_max, " bytes")),
             top};
   }
   bytes_ += bytes;
@@ -59,8 +62,8 @@ absl::Status MemoryStore::ReadRange(const StoreRange& range,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<v1::SessionSummary>> MemoryStore::ListSessions(const std::string& after_session_id,
-                                                                          size_t sessions_max) {
+absl::StatusOr<std::vector<v1::SessionSummary>> MemoryStore::ListSessions(
+    const std::string& after_session_id, size_t sessions_max) {
   absl::MutexLock lock(&mutex_);
   std::vector<v1::SessionSummary> sessions;
   for (auto at = logs_.upper_bound(after_session_id); at != logs_.end(); ++at) {
@@ -70,7 +73,8 @@ absl::StatusOr<std::vector<v1::SessionSummary>> MemoryStore::ListSessions(const 
   return sessions;
 }
 
-absl::StatusOr<std::vector<Deadline>> MemoryStore::DueDeadlines(absl::Time until, size_t deadlines_max) {
+absl::StatusOr<std::vector<Deadline>> MemoryStore::DueDeadlines(absl::Time until,
+                                                                size_t deadlines_max) {
   absl::MutexLock lock(&mutex_);
   std::vector<Deadline> due;
   for (const Deadline& deadline : deadlines_) {

@@ -1,5 +1,5 @@
-// The store in memory: for tests, and for a server whose sessions may end with it. Bounded in bytes; past the bound
-// appends fail with RESOURCE_EXHAUSTED.
+// The store in memory: for tests, and for a server whose sessions may end with it. Bounded in
+// bytes; past the bound appends fail with RESOURCE_EXHAUSTED.
 //
 // Threads: any; one mutex.
 #pragma once
@@ -32,7 +32,8 @@ class MemoryStore : public Store {
                          absl::FunctionRef<bool(const StoredEventPtr&)> each) override;
   absl::StatusOr<std::vector<v1::SessionSummary>> ListSessions(const std::string& after_session_id,
                                                                size_t sessions_max) override;
-  absl::StatusOr<std::vector<Deadline>> DueDeadlines(absl::Time until, size_t deadlines_max) override;
+  absl::StatusOr<std::vector<Deadline>> DueDeadlines(absl::Time until,
+                                                     size_t deadlines_max) override;
 
  private:
   struct Log {

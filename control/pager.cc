@@ -8,8 +8,8 @@
 namespace sessioncast::control {
 namespace {
 
-// Under which an event waits to be superseded: "kind" for LATEST, "=key" for LATEST_BY_KEY. What comes later supersedes
-// what waits under both of its own.
+// Under which an event waits to be superseded: "kind" for LATEST, "=key" for LATEST_BY_KEY. What
+// comes later supersedes what waits under both of its own.
 std::array<std::string, 2> PlacesOf(const EventSummary& summary) {
   return {absl::StrCat(summary.kind), absl::StrCat("=", summary.key)};
 }

@@ -1,7 +1,8 @@
 // Makes one page of events from events that come in order: bounded, whole or conflated.
 //
-// Pure, not thread-safe. Conflation reads the delivery option and the key, and nothing else: an event of LATEST is left
-// out when a later one of its kind is in the page, one of LATEST_BY_KEY when a later one of its kind and key is.
+// Pure, not thread-safe. Conflation reads the delivery option and the key, and nothing else: an
+// event of LATEST is left out when a later one of its kind is in the page, one of LATEST_BY_KEY
+// when a later one of its kind and key is.
 #pragma once
 
 #include <cstddef>

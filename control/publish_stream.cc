@@ -27,8 +27,9 @@ v1::PublishOutcome OutcomeOf(const absl::StatusOr<Published>& published) {
 }
 
 v1::PublishOutcome BehindUnknown() {
-  return Refused(absl::UnavailableError(
-      "an earlier event of the session has an unknown outcome; publish that one again first, with its key"));
+  return Refused(
+      absl::UnavailableError("an earlier event of the session has an unknown outcome; publish that "
+                             "one again first, with its key"));
 }
 
 bool IsUnknown(const v1::PublishOutcome& outcome) {
@@ -91,7 +92,8 @@ void PublishStream::Accept(v1::PublishEventRequest& event) {
 bool PublishStream::MayPass(const Entry& entry) {
   const auto stop = stops_.find(entry.session_id);
   if (stop == stops_.end() || entry.number > stop->second.until) return true;
-  if (entry.idempotency_key.empty() || entry.idempotency_key != stop->second.idempotency_key) return false;
+  if (entry.idempotency_key.empty() || entry.idempotency_key != stop->second.idempotency_key)
+    return false;
   stop->second.until = entry.number;
   return true;
 }
@@ -112,7 +114,8 @@ void PublishStream::Report(Entry& entry) {
     if (!entry.outcome.has_refused()) entry.outcome = BehindUnknown();
   } else {
     if (stop != stops_.end()) stops_.erase(stop);
-    if (IsUnknown(entry.outcome)) stops_[entry.session_id] = Stop{entry.idempotency_key, entry.number};
+    if (IsUnknown(entry.outcome))
+      stops_[entry.session_id] = Stop{entry.idempotency_key, entry.number};
   }
   *response_.add_outcomes() = std::move(entry.outcome);
 }
@@ -121,7 +124,8 @@ void PublishStream::GoOn() {
   if (finished_) return;
   if (!writing_ && !broken_) {
     response_.Clear();
-    while (!entries_.empty() && entries_.front().known && response_.outcomes_size() < kOutcomesPerMessageMax) {
+    while (!entries_.empty() && entries_.front().known &&
+           response_.outcomes_size() < kOutcomesPerMessageMax) {
       Report(entries_.front());
       bytes_ -= entries_.front().bytes;
       entries_.pop_front();
@@ -132,7 +136,8 @@ void PublishStream::GoOn() {
     }
   }
   if (stops_.size() > kStopsMax && !ended_ && !reading_) {
-    end_ = absl::UnavailableError("too many sessions have unknown outcomes; publish again on another stream");
+    end_ = absl::UnavailableError(
+        "too many sessions have unknown outcomes; publish again on another stream");
     ended_ = true;
   }
   if (!ended_ && !broken_ && !reading_ && !accepting_ && bytes_ < options_.bytes_max) {

@@ -1,10 +1,11 @@
 // One PublishEvents call: events in, outcomes out in the same order.
 //
-// Threads: gRPC's and the broker's. Bounded: past bytes_max of unanswered events the stream is not read. It ends itself,
-// once the broker has answered everything.
+// Threads: gRPC's and the broker's. Bounded: past bytes_max of unanswered events the stream is not
+// read. It ends itself, once the broker has answered everything.
 //
-// Within a session nothing behind an event with an unknown outcome is accepted, until that event comes again under its
-// idempotency key: a publisher's order in the log is the order in which it sent.
+// Within a session nothing behind an event with an unknown outcome is accepted, until that event
+// comes again under its idempotency key: a publisher's order in the log is the order in which it
+// sent.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>
@@ -29,8 +30,9 @@ struct PublishStreamOptions {
   size_t message_events_max = 10'000;
 };
 
-class PublishStream : public grpc::ServerBidiReactor<v1::PublishEventsRequest, v1::PublishEventsResponse>,
-                      public std::enable_shared_from_this<PublishStream> {
+class PublishStream
+    : public grpc::ServerBidiReactor<v1::PublishEventsRequest, v1::PublishEventsResponse>,
+      public std::enable_shared_from_this<PublishStream> {
  public:
   static PublishStream* Start(Broker& broker, PublishStreamOptions options);
 
@@ -51,7 +53,8 @@ class PublishStream : public grpc::ServerBidiReactor<v1::PublishEventsRequest, v
     uint64_t until = std::numeric_limits<uint64_t>::max();
   };
 
-  PublishStream(Broker& broker, PublishStreamOptions options) : broker_(broker), options_(options) {}
+  PublishStream(Broker& broker, PublishStreamOptions options)
+      : broker_(broker), options_(options) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -59,10 +62,13 @@ class PublishStream : public grpc::ServerBidiReactor<v1::PublishEventsRequest, v
   void OnDone() override;
 
   void Accept(v1::PublishEventRequest& event);
-  // Whether the event may go to the broker; it lets a stopped session go on if it is the one waited for.
+  // Whether the event may go to the broker; it lets a stopped session go on if it is the one waited
+  // for.
   bool MayPass(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Known(uint64_t number, const absl::StatusOr<Published>& published) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Writes what is known at the front, reads on when there is room, finishes when there is nothing more to come.
+  void Known(uint64_t number, const absl::StatusOr<Published>& published)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Writes what is known at the front, reads on when there is room, finishes when there is nothing
+  // more to come.
   void GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Report(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -76,10 +82,11 @@ class PublishStream : public grpc::ServerBidiReactor<v1::PublishEventsRequest, v
   uint64_t next_number_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t unknown_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool accepting_ ABSL_GUARDED_BY(mutex_) = false;  // between a message's arrival and its last event
+  bool accepting_ ABSL_GUARDED_BY(mutex_) =
+      false;  // between a message's arrival and its last event
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // nothing more is read
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;   // nothing more is read
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;  // nothing more can be written
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status end_ ABSL_GUARDED_BY(mutex_);

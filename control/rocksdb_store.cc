@@ -52,16 +52,20 @@ std::string SessionKey(const std::string& session_id) {
 }
 
 std::string DeadlineKey(const Deadline& deadline) {
-  return absl::StrCat(std::string(1, kDeadlineTag), Number(static_cast<uint64_t>(absl::ToUnixMillis(deadline.time))),
+  return absl::StrCat(std::string(1, kDeadlineTag),
+                      Number(static_cast<uint64_t>(absl::ToUnixMillis(deadline.time))),
                       deadline.session_id, std::string(1, '\0'), deadline.clarification_id);
 }
 
 absl::StatusOr<Deadline> ReadDeadline(rocksdb::Slice key) {
-  const std::string names = rocksdb::Slice(key.data() + 1 + kNumberBytes, key.size() - 1 - kNumberBytes).ToString();
+  const std::string names =
+      rocksdb::Slice(key.data() + 1 + kNumberBytes, key.size() - 1 - kNumberBytes).ToString();
   const size_t end = names.find('\0');
-  if (end == std::string::npos) return absl::DataLossError("a deadline's key in the store is damaged");
+  if (end == std::string::npos)
+    return absl::DataLossError("a deadline's key in the store is damaged");
   const uint64_t millis = ReadNumber(rocksdb::Slice(key.data() + 1, kNumberBytes));
-  return Deadline{absl::FromUnixMillis(static_cast<int64_t>(millis)), names.substr(0, end), names.substr(end + 1)};
+  return Deadline{absl::FromUnixMillis(static_cast<int64_t>(millis)), names.substr(0, end),
+                  names.substr(end + 1)};
 }
 
 // Over key and record, so that a record under another's key is found out too.
@@ -87,8 +91,8 @@ absl::StatusOr<StoredEventPtr> DecodeRecord(rocksdb::Slice key, rocksdb::Slice v
   if (rocksdb::Slice(value.data(), kChecksumBytes) != Checksum(key, bytes)) return damaged;
   EventRecord record;
   if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return damaged;
-  return ParseStoredEvent(std::move(*record.mutable_event()), std::move(*record.mutable_idempotency_key()),
-                          record.payload_hash());
+  return ParseStoredEvent(std::move(*record.mutable_event()),
+                          std::move(*record.mutable_idempotency_key()), record.payload_hash());
 }
 
 absl::Status StoreError(const rocksdb::Status& status) {
@@ -120,8 +124,8 @@ absl::Status CheckFormat(rocksdb::DB& db, const std::string& directory) {
   }
   if (!found.ok()) return StoreError(found);
   if (format != kFormat) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("store: ", directory, " has format ", format, ", this program reads ", kFormat));
+    return absl::FailedPreconditionError(absl::StrCat("store: ", directory, " has format ", format,
+                                                      ", this program reads ", kFormat));
   }
   return absl::OkStatus();
 }
@@ -163,7 +167,8 @@ absl::StatusOr<v1::Position> RocksDbStore::TopOf(const std::string& session_id) 
   if (status.IsNotFound()) return v1::Position();
   if (!status.ok()) return StoreError(status);
   v1::SessionSummary summary;
-  if (!summary.ParseFromString(value)) return absl::DataLossError("store: a session's summary is damaged");
+  if (!summary.ParseFromString(value))
+    return absl::DataLossError("store: a session's summary is damaged");
   return summary.position();
 }
 
@@ -183,8 +188,10 @@ std::vector<AppendOutcome> RocksDbStore::Commit(absl::Span<const StoreAppendPtr>
     }
     v1::Position& top = tops[append.session_id];
     const StoredEvent& first = *append.events.front();
-    if (top.sequence() + 1 != first.sequence || (top.sequence() != 0 && top.epoch() != first.epoch)) {
-      outcomes[i] = {absl::AbortedError(absl::StrCat("the top is ", top.sequence(), ", not ", first.sequence - 1)),
+    if (top.sequence() + 1 != first.sequence ||
+        (top.sequence() != 0 && top.epoch() != first.epoch)) {
+      outcomes[i] = {absl::AbortedError(
+                         absl::StrCat("the top is ", top.sequence(), ", not ", first.sequence - 1)),
                      top};
       continue;
     }
@@ -208,7 +215,8 @@ absl::Status RocksDbStore::Scan(const std::string& session_id, uint64_t after,
   uint64_t expected = after + 1;
   for (at->Seek(EventKey(session_id, expected)); at->Valid(); at->Next(), ++expected) {
     if (!at->key().starts_with(prefix)) break;
-    if (at->key() != EventKey(session_id, expected)) return absl::DataLossError("store: events are missing");
+    if (at->key() != EventKey(session_id, expected))
+      return absl::DataLossError("store: events are missing");
     absl::StatusOr<StoredEventPtr> event = DecodeRecord(at->key(), at->value());
     if (!event.ok()) return event.status();
     if (!each(*event)) return absl::OkStatus();
@@ -222,12 +230,13 @@ absl::Status RocksDbStore::Load(const std::string& session_id,
   if (!top.ok()) return top.status();
   if (top->sequence() == 0) return absl::OkStatus();
   uint64_t last = 0;
-  const absl::Status scanned = Scan(session_id, 0, [&each, &last, &top](const StoredEventPtr& event) {
-    if (event->sequence > top->sequence()) return false;
-    each(event);
-    last = event->sequence;
-    return true;
-  });
+  const absl::Status scanned =
+      Scan(session_id, 0, [&each, &last, &top](const StoredEventPtr& event) {
+        if (event->sequence > top->sequence()) return false;
+        each(event);
+        last = event->sequence;
+        return true;
+      });
   if (!scanned.ok()) return scanned;
   if (last != top->sequence()) return absl::DataLossError("store: events are missing");
   return absl::OkStatus();
@@ -263,10 +272,12 @@ absl::StatusOr<std::vector<v1::SessionSummary>> RocksDbStore::ListSessions(
   return sessions;
 }
 
-absl::StatusOr<std::vector<Deadline>> RocksDbStore::DueDeadlines(absl::Time until, size_t deadlines_max) {
+absl::StatusOr<std::vector<Deadline>> RocksDbStore::DueDeadlines(absl::Time until,
+                                                                 size_t deadlines_max) {
   std::vector<Deadline> due;
   const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
-  for (at->Seek(std::string(1, kDeadlineTag)); at->Valid() && due.size() < deadlines_max; at->Next()) {
+  for (at->Seek(std::string(1, kDeadlineTag)); at->Valid() && due.size() < deadlines_max;
+       at->Next()) {
     if (at->key()[0] != kDeadlineTag) break;
     absl::StatusOr<Deadline> deadline = ReadDeadline(at->key());
     if (!deadline.ok()) return deadline.status();

@@ -1,9 +1,9 @@
 // The store in RocksDB, embedded: one directory, one process.
 //
-// Threads: any. A commit is one WriteBatch with a synced write-ahead log: one fdatasync for the group.
-// Keys, by their first byte: 'e' session \0 sequence (8 bytes, highest first) → checksum and EventRecord;
-// 's' session → SessionSummary; 'd' milliseconds (8 bytes, highest first) session \0 clarification → nothing.
-// RocksDB is known to this file pair alone.
+// Threads: any. A commit is one WriteBatch with a synced write-ahead log: one fdatasync for the
+// group. Keys, by their first byte: 'e' session \0 sequence (8 bytes, highest first) → checksum and
+// EventRecord; 's' session → SessionSummary; 'd' milliseconds (8 bytes, highest first) session \0
+// clarification → nothing. RocksDB is known to this file pair alone.
 #pragma once
 
 #include <memory>
@@ -39,7 +39,8 @@ class RocksDbStore : public Store {
                          absl::FunctionRef<bool(const StoredEventPtr&)> each) override;
   absl::StatusOr<std::vector<v1::SessionSummary>> ListSessions(const std::string& after_session_id,
                                                                size_t sessions_max) override;
-  absl::StatusOr<std::vector<Deadline>> DueDeadlines(absl::Time until, size_t deadlines_max) override;
+  absl::StatusOr<std::vector<Deadline>> DueDeadlines(absl::Time until,
+                                                     size_t deadlines_max) override;
 
  private:
   explicit RocksDbStore(std::unique_ptr<rocksdb::DB> db);

@@ -33,8 +33,8 @@ void Session::AppendFailed(uint64_t first, const absl::Status& why, Effects& eff
   if (state != State::kReady) return;
   state = State::kFailed;
   history.Drop(first);
-  const absl::Status unknown = absl::UnavailableError(
-      absl::StrCat("the event may or may not be stored, publish it again with its key: ", why.message()));
+  const absl::Status unknown = absl::UnavailableError(absl::StrCat(
+      "the event may or may not be stored, publish it again with its key: ", why.message()));
   for (auto at = waiters_.lower_bound(first); at != waiters_.end(); at = waiters_.erase(at)) {
     effects.push_back([waiter = std::move(at->second), unknown]() mutable { waiter(unknown); });
   }

@@ -1,8 +1,9 @@
 // A session in memory: its history, and all that waits for it.
 //
-// Threads: part of a shard, touched only under the shard's mutex. What is to run outside the mutex is put into Effects.
-// Invariants: a history is looked at only in kReady; what wants a session in another state stands in its line; a session
-// with appends in flight, waiters, a line or subscribers stays in memory.
+// Threads: part of a shard, touched only under the shard's mutex. What is to run outside the mutex
+// is put into Effects. Invariants: a history is looked at only in kReady; what wants a session in
+// another state stands in its line; a session with appends in flight, waiters, a line or
+// subscribers stays in memory.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +31,10 @@ using Effects = std::vector<absl::AnyInvocable<void()>>;
 
 // Calls back with a result once the mutex is let go.
 template <typename T>
-void Tell(Effects& effects, absl::AnyInvocable<void(absl::StatusOr<T>)> done, absl::StatusOr<T> result) {
-  effects.push_back([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+void Tell(Effects& effects, absl::AnyInvocable<void(absl::StatusOr<T>)> done,
+          absl::StatusOr<T> result) {
+  effects.push_back(
+      [done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
 }
 
 // What a reader wants called when the durable head moves.
@@ -45,7 +48,8 @@ class Session {
     kUnloaded,  // nobody has asked yet, or loading failed
     kLoading,
     kReady,
-    kFailed,  // a group failed; once nothing is in flight it is loaded anew, since the store knows what is true
+    kFailed,  // a group failed; once nothing is in flight it is loaded anew, since the store knows
+              // what is true
   };
   // Runs under the mutex, with the session once it is ready, or with why it will not be.
   using Operation = absl::AnyInvocable<void(absl::StatusOr<Session*>, Effects&)>;

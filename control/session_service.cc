@@ -18,8 +18,8 @@ constexpr int kSessionsPerPageMax = 1'000;
 
 // A unary call's end: answers with the position of what was published.
 template <typename Response>
-Broker::Done<Published> AnswerWith(grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
-                                   Response* response) {
+Broker::Done<Published> AnswerWith(grpc::CallbackServerContext* context,
+                                   grpc::ServerUnaryReactor* reactor, Response* response) {
   return [context, reactor, response](absl::StatusOr<Published> published) {
     if (published.ok()) *response->mutable_position() = published->position;
     reactor->Finish(ToGrpcStatus(published.status(), *context));
@@ -39,10 +39,11 @@ void Fill(const SnapshotView& view, v1::Snapshot& snapshot) {
 
 absl::Status CheckListRequest(const v1::ListSessionsRequest& request) {
   if (request.page_size() < 0 || request.page_size() > kSessionsPerPageMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("page_size: must be 0 to ", kSessionsPerPageMax, ", is ", request.page_size()));
+    return absl::InvalidArgumentError(absl::StrCat("page_size: must be 0 to ", kSessionsPerPageMax,
+                                                   ", is ", request.page_size()));
   }
-  return request.page_token().empty() ? absl::OkStatus() : CheckId("page_token", request.page_token());
+  return request.page_token().empty() ? absl::OkStatus()
+                                      : CheckId("page_token", request.page_token());
 }
 
 }  // namespace
@@ -62,9 +63,10 @@ grpc::ServerUnaryReactor* SessionService::PublishEvent(grpc::CallbackServerConte
   return reactor;
 }
 
-grpc::ServerBidiReactor<v1::PublishEventsRequest, v1::PublishEventsResponse>* SessionService::PublishEvents(
-    grpc::CallbackServerContext* context) {
-  return PublishStream::Start(broker_, {options_.publish_stream_bytes_max, options_.publish_message_events_max});
+grpc::ServerBidiReactor<v1::PublishEventsRequest, v1::PublishEventsResponse>*
+SessionService::PublishEvents(grpc::CallbackServerContext* context) {
+  return PublishStream::Start(
+      broker_, {options_.publish_stream_bytes_max, options_.publish_message_events_max});
 }
 
 grpc::ServerWriteReactor<v1::StreamSessionResponse>* SessionService::StreamSession(
@@ -80,10 +82,11 @@ grpc::ServerUnaryReactor* SessionService::GetSession(grpc::CallbackServerContext
     reactor->Finish(ToGrpcStatus(status));
     return reactor;
   }
-  broker_.GetSnapshot(request->session_id(), [context, reactor, response](absl::StatusOr<SnapshotView> view) {
-    if (view.ok()) Fill(*view, *response->mutable_snapshot());
-    reactor->Finish(ToGrpcStatus(view.status(), *context));
-  });
+  broker_.GetSnapshot(request->session_id(),
+                      [context, reactor, response](absl::StatusOr<SnapshotView> view) {
+                        if (view.ok()) Fill(*view, *response->mutable_snapshot());
+                        reactor->Finish(ToGrpcStatus(view.status(), *context));
+                      });
   return reactor;
 }
 
@@ -97,43 +100,44 @@ grpc::ServerUnaryReactor* SessionService::ListSessions(grpc::CallbackServerConte
   }
   const size_t page = request->page_size() == 0 ? kSessionsPerPageDefault : request->page_size();
   // One more than the page says whether there is another one.
-  broker_.ListSessions(request->page_token(), page + 1,
-                       [context, reactor, response, page](absl::StatusOr<std::vector<v1::SessionSummary>> sessions) {
-                         if (sessions.ok()) {
-                           for (size_t i = 0; i < sessions->size() && i < page; ++i) {
-                             *response->add_sessions() = std::move((*sessions)[i]);
-                           }
-                           if (sessions->size() > page) {
-                             response->set_next_page_token(response->sessions().rbegin()->session_id());
-                           }
-                         }
-                         reactor->Finish(ToGrpcStatus(sessions.status(), *context));
-                       });
+  broker_.ListSessions(
+      request->page_token(), page + 1,
+      [context, reactor, response, page](absl::StatusOr<std::vector<v1::SessionSummary>> sessions) {
+        if (sessions.ok()) {
+          for (size_t i = 0; i < sessions->size() && i < page; ++i) {
+            *response->add_sessions() = std::move((*sessions)[i]);
+          }
+          if (sessions->size() > page) {
+            response->set_next_page_token(response->sessions().rbegin()->session_id());
+          }
+        }
+        reactor->Finish(ToGrpcStatus(sessions.status(), *context));
+      });
   return reactor;
 }
 
-grpc::ServerUnaryReactor* SessionService::AskClarification(grpc::CallbackServerContext* context,
-                                                           const v1::AskClarificationRequest* request,
-                                                           v1::AskClarificationResponse* response) {
+grpc::ServerUnaryReactor* SessionService::AskClarification(
+    grpc::CallbackServerContext* context, const v1::AskClarificationRequest* request,
+    v1::AskClarificationResponse* response) {
   return AskCall::Start(broker_, *context, *request, *response);
 }
 
-grpc::ServerUnaryReactor* SessionService::AnswerClarification(grpc::CallbackServerContext* context,
-                                                              const v1::AnswerClarificationRequest* request,
-                                                              v1::AnswerClarificationResponse* response) {
+grpc::ServerUnaryReactor* SessionService::AnswerClarification(
+    grpc::CallbackServerContext* context, const v1::AnswerClarificationRequest* request,
+    v1::AnswerClarificationResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  broker_.EndClarification({request->session_id(), request->clarification_id(), v1::CLARIFICATION_STATUS_ANSWERED,
-                            request->response()},
+  broker_.EndClarification({request->session_id(), request->clarification_id(),
+                            v1::CLARIFICATION_STATUS_ANSWERED, request->response()},
                            AnswerWith(context, reactor, response));
   return reactor;
 }
 
-grpc::ServerUnaryReactor* SessionService::CancelClarification(grpc::CallbackServerContext* context,
-                                                              const v1::CancelClarificationRequest* request,
-                                                              v1::CancelClarificationResponse* response) {
+grpc::ServerUnaryReactor* SessionService::CancelClarification(
+    grpc::CallbackServerContext* context, const v1::CancelClarificationRequest* request,
+    v1::CancelClarificationResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  broker_.EndClarification({request->session_id(), request->clarification_id(), v1::CLARIFICATION_STATUS_CANCELLED,
-                            std::nullopt},
+  broker_.EndClarification({request->session_id(), request->clarification_id(),
+                            v1::CLARIFICATION_STATUS_CANCELLED, std::nullopt},
                            AnswerWith(context, reactor, response));
   return reactor;
 }

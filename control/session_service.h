@@ -20,15 +20,18 @@ struct SessionServiceOptions {
 
 class SessionService : public v1::SessionService::CallbackService {
  public:
-  SessionService(Broker& broker, SessionServiceOptions options) : broker_(broker), options_(options) {}
+  SessionService(Broker& broker, SessionServiceOptions options)
+      : broker_(broker), options_(options) {}
 
-  grpc::ServerUnaryReactor* PublishEvent(grpc::CallbackServerContext* context, const v1::PublishEventRequest* request,
+  grpc::ServerUnaryReactor* PublishEvent(grpc::CallbackServerContext* context,
+                                         const v1::PublishEventRequest* request,
                                          v1::PublishEventResponse* response) override;
   grpc::ServerBidiReactor<v1::PublishEventsRequest, v1::PublishEventsResponse>* PublishEvents(
       grpc::CallbackServerContext* context) override;
   grpc::ServerWriteReactor<v1::StreamSessionResponse>* StreamSession(
       grpc::CallbackServerContext* context, const v1::StreamSessionRequest* request) override;
-  grpc::ServerUnaryReactor* GetSession(grpc::CallbackServerContext* context, const v1::GetSessionRequest* request,
+  grpc::ServerUnaryReactor* GetSession(grpc::CallbackServerContext* context,
+                                       const v1::GetSessionRequest* request,
                                        v1::GetSessionResponse* response) override;
   grpc::ServerUnaryReactor* ListSessions(grpc::CallbackServerContext* context,
                                          const v1::ListSessionsRequest* request,

@@ -16,7 +16,8 @@ SessionStream* SessionStream::Start(Broker& broker, const v1::StreamSessionReque
   return stream.get();
 }
 
-SessionStream::SessionStream(Broker& broker, const v1::StreamSessionRequest& request, size_t message_bytes_max)
+SessionStream::SessionStream(Broker& broker, const v1::StreamSessionRequest& request,
+                             size_t message_bytes_max)
     : broker_(broker),
       message_bytes_max_(message_bytes_max),
       session_id_(request.session_id()),

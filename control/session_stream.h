@@ -1,7 +1,7 @@
 // One StreamSession call: reads pages from the broker by its position, and waits at the top.
 //
-// Threads: gRPC's and the broker's. One step at a time (read, write, wait), so that a slow reader holds one message and
-// no queue. It ends itself.
+// Threads: gRPC's and the broker's. One step at a time (read, write, wait), so that a slow reader
+// holds one message and no queue. It ends itself.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>
@@ -19,7 +19,8 @@ namespace sessioncast::control {
 class SessionStream : public grpc::ServerWriteReactor<v1::StreamSessionResponse>,
                       public std::enable_shared_from_this<SessionStream> {
  public:
-  static SessionStream* Start(Broker& broker, const v1::StreamSessionRequest& request, size_t message_bytes_max);
+  static SessionStream* Start(Broker& broker, const v1::StreamSessionRequest& request,
+                              size_t message_bytes_max);
 
  private:
   enum class Step { kReading, kWriting, kWaiting, kFinished };

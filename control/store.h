@@ -1,9 +1,10 @@
 // Where the logs are durable: the interface.
 //
-// Synchronous and blocking: called by the broker's own threads only (the commit queue's writer, the worker pool, the
-// deadlines' thread), each method by several threads at once, but Commit by one at a time.
-// Compare-and-append: an append succeeds only behind exactly the session's top, so that one (epoch, sequence) never
-// names two events, also with two writers. An append is stored whole or not at all.
+// Synchronous and blocking: called by the broker's own threads only (the commit queue's writer, the
+// worker pool, the deadlines' thread), each method by several threads at once, but Commit by one at
+// a time. Compare-and-append: an append succeeds only behind exactly the session's top, so that one
+// (epoch, sequence) never names two events, also with two writers. An append is stored whole or not
+// at all.
 #pragma once
 
 #include <cstddef>
@@ -54,24 +55,27 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // One batch, one sync. An outcome for each append, in order; a session's appends see those before them.
+  // One batch, one sync. An outcome for each append, in order; a session's appends see those before
+  // them.
   virtual std::vector<AppendOutcome> Commit(absl::Span<const StoreAppendPtr> group) = 0;
 
-  // Every kept event of the session, in order. None for a session that does not exist. DATA_LOSS if one is damaged.
+  // Every kept event of the session, in order. None for a session that does not exist. DATA_LOSS if
+  // one is damaged.
   virtual absl::Status Load(const std::string& session_id,
                             absl::FunctionRef<void(const StoredEventPtr&)> each) = 0;
 
-  // Events of the range in order, until there are no more or `each` returns false. OUT_OF_RANGE if the session has
-  // another epoch; DATA_LOSS if an event is damaged or missing.
+  // Events of the range in order, until there are no more or `each` returns false. OUT_OF_RANGE if
+  // the session has another epoch; DATA_LOSS if an event is damaged or missing.
   virtual absl::Status ReadRange(const StoreRange& range,
                                  absl::FunctionRef<bool(const StoredEventPtr&)> each) = 0;
 
   // Sessions in order of their ids, those behind `after_session_id`.
-  virtual absl::StatusOr<std::vector<v1::SessionSummary>> ListSessions(const std::string& after_session_id,
-                                                                       size_t sessions_max) = 0;
+  virtual absl::StatusOr<std::vector<v1::SessionSummary>> ListSessions(
+      const std::string& after_session_id, size_t sessions_max) = 0;
 
   // Deadlines up to `until`, the earliest first.
-  virtual absl::StatusOr<std::vector<Deadline>> DueDeadlines(absl::Time until, size_t deadlines_max) = 0;
+  virtual absl::StatusOr<std::vector<Deadline>> DueDeadlines(absl::Time until,
+                                                             size_t deadlines_max) = 0;
 };
 
 }  // namespace sessioncast::control

@@ -17,7 +17,8 @@ absl::string_view View(std::string_view text) { return {text.data(), text.size()
 void Checker::That(bool holds, std::string_view field, std::string_view otherwise) {
   if (holds || !status_.ok()) return;
   const absl::string_view dot = message_.empty() ? "" : ".";
-  status_ = absl::InvalidArgumentError(absl::StrCat(View(message_), dot, View(field), ": ", View(otherwise)));
+  status_ = absl::InvalidArgumentError(
+      absl::StrCat(View(message_), dot, View(field), ": ", View(otherwise)));
 }
 
 void Checker::Id(std::string_view field, std::string_view id) {
@@ -26,7 +27,8 @@ void Checker::Id(std::string_view field, std::string_view id) {
 }
 
 void Checker::Text(std::string_view field, std::string_view text, size_t bytes_max) {
-  That(text.size() <= bytes_max, field, absl::StrCat("at most ", bytes_max, " bytes, has ", text.size()));
+  That(text.size() <= bytes_max, field,
+       absl::StrCat("at most ", bytes_max, " bytes, has ", text.size()));
   That(IsUtf8(text), field, "must be UTF-8");
 }
 
@@ -44,11 +46,13 @@ void Checker::Object(std::string_view field, const google::protobuf::Struct& obj
 }
 
 void Checker::ObjectAt(std::string_view field, const google::protobuf::Struct& object, int depth) {
-  That(depth <= kStructDepthMax, field, absl::StrCat("at most ", kStructDepthMax, " levels of nesting"));
+  That(depth <= kStructDepthMax, field,
+       absl::StrCat("at most ", kStructDepthMax, " levels of nesting"));
   for (const auto& [key, value] : object.fields()) {
     if (!status_.ok()) return;
     That(IsUtf8(key), field, "keys must be UTF-8");
-    That(IsSafeKey(key), field, absl::StrCat("'", key, "' may not be a key: JavaScript gives it a meaning"));
+    That(IsSafeKey(key), field,
+         absl::StrCat("'", key, "' may not be a key: JavaScript gives it a meaning"));
     ValueAt(field, value, depth);
   }
 }
@@ -61,7 +65,9 @@ void Checker::ValueAt(std::string_view field, const google::protobuf::Value& val
     case google::protobuf::Value::kStringValue:
       That(IsUtf8(value.string_value()), field, "strings must be UTF-8");
       break;
-    case google::protobuf::Value::kStructValue: ObjectAt(field, value.struct_value(), depth + 1); break;
+    case google::protobuf::Value::kStructValue:
+      ObjectAt(field, value.struct_value(), depth + 1);
+      break;
     case google::protobuf::Value::kListValue:
       That(depth + 1 <= kStructDepthMax, field,
            absl::StrCat("at most ", kStructDepthMax, " levels of nesting"));
@@ -70,8 +76,11 @@ void Checker::ValueAt(std::string_view field, const google::protobuf::Value& val
         ValueAt(field, item, depth + 1);
       }
       break;
-    case google::protobuf::Value::KIND_NOT_SET: That(false, field, "a value has no kind"); break;
-    default: break;
+    case google::protobuf::Value::KIND_NOT_SET:
+      That(false, field, "a value has no kind");
+      break;
+    default:
+      break;
   }
 }
 

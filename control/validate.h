@@ -1,4 +1,5 @@
-// Checks of the fields of one message: the first that fails is kept, and names the field and the limit.
+// Checks of the fields of one message: the first that fails is kept, and names the field and the
+// limit.
 //
 // Pure; any thread.
 #pragma once

@@ -1,4 +1,5 @@
-// Turns wakes, which come from any thread at any time, into runs that never overlap: a wake during a run makes one more.
+// Turns wakes, which come from any thread at any time, into runs that never overlap: a wake during
+// a run makes one more.
 //
 // Threads: any.
 #pragma once

@@ -38,7 +38,9 @@ LAYERS = {
     "control": [["utf8", "random", "worker_pool", "error_detail"], ["validate", "handling", "deadline"], ["event"],
                 ["fold", "pager"], ["history", "store"],
                 ["session", "memory_store", "rocksdb_store", "commit_queue", "deadline_thread"], ["broker"],
-                ["session_service", "edge_service"], ["server"], ["flags"], ["main"]],
+                ["grpc_status", "wake_gate"],
+                ["ask_call", "publish_stream", "session_stream", "attach_stream"],
+                ["session_service", "edge_service"], ["listener"], ["server"], ["flags"], ["main"]],
     "edge": [["wire", "attach_stream"], ["hub"], ["upstream"], ["access", "answer", "readiness", "web_files"],
              ["rest", "session_socket"], ["server"], ["flags"], ["main"]],
 }
@@ -59,7 +61,9 @@ IMPURE = re.compile(r"#include <(mutex|thread|fstream|iostream|condition_variabl
 # Where the headers of a library may be included: path prefixes. Tests may use anything.
 LIBRARIES = {
     "boost/": ["edge/engineio/", "edge/rest", "edge/server"],
-    "grpcpp/": ["control/session_service", "control/edge_service", "control/server", "edge/attach_stream", "edge/upstream",
+    "grpcpp/": ["control/session_service", "control/edge_service", "control/grpc_status", "control/ask_call",
+                "control/publish_stream", "control/session_stream", "control/attach_stream", "control/server",
+                "edge/attach_stream", "edge/upstream",
                 "edge/server", "client_sdk/", "tools/serve"],
     "rocksdb/": ["control/rocksdb_store"],
     "nlohmann/": ["edge/", "tools/"],

@@ -58,6 +58,13 @@ v1::Event FinalErrorEvent(const std::string& session_id) {
   return event;
 }
 
+v1::Position PositionAt(const std::string& epoch, uint64_t sequence) {
+  v1::Position position;
+  position.set_epoch(epoch);
+  position.set_sequence(sequence);
+  return position;
+}
+
 v1::PublishEventRequest PublishRequest(v1::Event event, const std::string& idempotency_key) {
   v1::PublishEventRequest request;
   *request.mutable_event() = std::move(event);

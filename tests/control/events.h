@@ -1,6 +1,7 @@
 // Events for control's tests.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "sessioncast/v1/event.pb.h"
@@ -15,6 +16,8 @@ v1::Event QuestionEvent(const std::string& session_id, const std::string& clarif
 v1::Event CustomEvent(const std::string& session_id, const std::string& text);
 v1::Event CompletedEvent(const std::string& session_id);
 v1::Event FinalErrorEvent(const std::string& session_id);
+
+v1::Position PositionAt(const std::string& epoch, uint64_t sequence);
 
 v1::PublishEventRequest PublishRequest(v1::Event event, const std::string& idempotency_key = "");
 

@@ -1,0 +1,427 @@
+// The broker over a real store, and over one that fails when it is told to.
+#include "control/broker.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "control/error_detail.h"
+#include "control/memory_store.h"
+#include "tests/control/events.h"
+
+namespace sessioncast::test {
+namespace {
+
+using control::AppendOutcome;
+using control::Broker;
+using control::BrokerOptions;
+using control::LivePage;
+using control::MemoryStore;
+using control::Published;
+using control::ReadPage;
+using control::StoreAppendPtr;
+using control::StoredEventPtr;
+
+constexpr absl::Duration kDeadline = absl::Seconds(30);
+
+// What a commit does while it is told to go wrong.
+enum class Fault { kNone, kLosesTheGroup, kStoresItButFails };
+
+// A store in memory that can be held up, and fail.
+class FaultyStore : public MemoryStore {
+ public:
+  std::vector<AppendOutcome> Commit(absl::Span<const StoreAppendPtr> group) override {
+    Fault fault = Fault::kNone;
+    {
+      absl::MutexLock lock(&mutex_);
+      ++waiting_;
+      mutex_.Await(absl::Condition(this, &FaultyStore::MayPass));
+      --waiting_;
+      fault = fault_;
+    }
+    if (fault == Fault::kNone) return MemoryStore::Commit(group);
+    if (fault == Fault::kStoresItButFails) MemoryStore::Commit(group);
+    return std::vector<AppendOutcome>(group.size(), {absl::UnavailableError("told to fail"), {}});
+  }
+
+  absl::Status Load(const std::string& session_id,
+                    absl::FunctionRef<void(const StoredEventPtr&)> each) override {
+    ++loads_;
+    if (loads_fail_) return absl::UnavailableError("told to fail");
+    return MemoryStore::Load(session_id, each);
+  }
+
+  void Hold() {
+    absl::MutexLock lock(&mutex_);
+    held_ = true;
+  }
+  // Waits until a commit is held, then decides what becomes of it and of those behind it.
+  void LetGo(Fault fault) {
+    absl::MutexLock lock(&mutex_);
+    EXPECT_TRUE(
+        mutex_.AwaitWithTimeout(absl::Condition(this, &FaultyStore::HasWaiting), kDeadline));
+    fault_ = fault;
+    held_ = false;
+  }
+  void Heal() {
+    absl::MutexLock lock(&mutex_);
+    fault_ = Fault::kNone;
+  }
+  void FailLoads() { loads_fail_ = true; }
+  void HealLoads() { loads_fail_ = false; }
+  int loads() const { return loads_; }
+
+ private:
+  bool MayPass() const { return !held_; }
+  bool HasWaiting() const { return waiting_ > 0; }
+
+  absl::Mutex mutex_;
+  bool held_ = false;
+  int waiting_ = 0;
+  Fault fault_ = Fault::kNone;
+  std::atomic<bool> loads_fail_{false};
+  std::atomic<int> loads_{0};
+};
+
+template <typename T>
+class Result {
+ public:
+  Broker::Done<T> Done() {
+    return
+        [promise = promise_](absl::StatusOr<T> result) { promise->set_value(std::move(result)); };
+  }
+  absl::StatusOr<T> Get() {
+    if (future_.wait_for(absl::ToChronoSeconds(kDeadline)) != std::future_status::ready) {
+      return absl::DeadlineExceededError("no answer in the test's time");
+    }
+    return future_.get();
+  }
+
+ private:
+  std::shared_ptr<std::promise<absl::StatusOr<T>>> promise_ =
+      std::make_shared<std::promise<absl::StatusOr<T>>>();
+  std::future<absl::StatusOr<T>> future_ = promise_->get_future();
+};
+
+class BrokerTest : public testing::Test {
+ protected:
+  BrokerTest() { Restart(); }
+
+  void Restart() {
+    broker_.reset();
+    broker_ = std::make_unique<Broker>(store_, options_);
+  }
+
+  absl::StatusOr<Published> Publish(v1::Event event, const std::string& key = "") {
+    Result<Published> result;
+    broker_->Publish(std::move(event), key, result.Done());
+    return result.Get();
+  }
+
+  absl::StatusOr<ReadPage> Read(const std::string& session_id, const v1::Position& after,
+                                control::PageLimits limits = {}) {
+    Result<ReadPage> result;
+    broker_->Read({session_id, after, limits}, result.Done());
+    return result.Get();
+  }
+
+  absl::StatusOr<Published> End(const std::string& clarification_id,
+                                v1::ClarificationStatus status) {
+    Result<Published> result;
+    broker_->EndClarification({"s1", clarification_id, status, "x"}, result.Done());
+    return result.Get();
+  }
+
+  BrokerOptions options_;
+  FaultyStore store_;
+  std::unique_ptr<Broker> broker_;
+};
+
+// A live reader that remembers what it saw.
+class Reader {
+ public:
+  Reader(Broker& broker, const std::string& session_id)
+      : subscription_(broker.Subscribe(session_id, [state = state_] {
+          absl::MutexLock lock(&state->mutex);
+          state->woken = true;
+        })) {
+    Look();
+  }
+
+  // Until the last sequence it saw, or was announced, is `sequence`.
+  void WaitFor(uint64_t sequence) {
+    const absl::Time until = absl::Now() + kDeadline;
+    while (last != sequence) {
+      {
+        absl::MutexLock lock(&state_->mutex);
+        ASSERT_TRUE(state_->mutex.AwaitWithDeadline(absl::Condition(&state_->woken), until))
+            << "at " << last;
+        state_->woken = false;
+      }
+      Look();
+    }
+  }
+
+  uint64_t last = 0;
+  int announcements = 0;
+  std::vector<uint64_t> seen;
+
+ private:
+  struct State {
+    absl::Mutex mutex;
+    bool woken = false;
+  };
+
+  void Look() {
+    while (true) {
+      const LivePage page = subscription_->Next(100'000);
+      if (page.announced.has_value()) {
+        ++announcements;
+        last = page.announced->sequence();
+      }
+      for (const StoredEventPtr& event : page.events) {
+        seen.push_back(event->sequence);
+        last = event->sequence;
+      }
+      if (!page.announced.has_value() && page.events.empty()) return;
+    }
+  }
+
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+  std::unique_ptr<Broker::Subscription> subscription_;
+};
+
+std::vector<uint64_t> SequencesOf(const ReadPage& page) {
+  std::vector<uint64_t> sequences;
+  for (const StoredEventPtr& event : page.events) sequences.push_back(event->sequence);
+  return sequences;
+}
+
+using Sequences = std::vector<uint64_t>;
+
+TEST_F(BrokerTest, NothingIsSeenOrAnsweredBeforeItIsDurable) {
+  store_.Hold();
+  Result<Published> first;
+  Result<Published> duplicate;
+  broker_->Publish(CustomEvent("s1", "a"), "k", first.Done());
+  broker_->Publish(CustomEvent("s1", "a"), "k", duplicate.Done());
+  const auto held = Read("s1", {});
+  ASSERT_TRUE(held.ok());
+  EXPECT_TRUE(held->events.empty());
+  store_.LetGo(Fault::kNone);
+  EXPECT_EQ(first.Get()->position.sequence(), 1u);
+  EXPECT_TRUE(duplicate.Get()->duplicate);
+  EXPECT_EQ(SequencesOf(*Read("s1", {})), (Sequences{1}));
+}
+
+TEST_F(BrokerTest, AFailedGroupIsUnknownAndSoIsAllThatRestsOnIt) {
+  ASSERT_TRUE(Publish(CustomEvent("s1", "before")).ok());
+  store_.Hold();
+  Result<Published> lost;
+  Result<Published> duplicate;
+  Result<Published> end;
+  Result<Published> late;
+  broker_->Publish(CustomEvent("s1", "a"), "k", lost.Done());
+  broker_->Publish(CustomEvent("s1", "a"), "k", duplicate.Done());
+  broker_->Publish(CompletedEvent("s1"), "", end.Done());
+  broker_->Publish(CustomEvent("s1", "late"), "", late.Done());
+  store_.LetGo(Fault::kLosesTheGroup);
+  for (Result<Published>* result : {&lost, &duplicate, &end, &late}) {
+    EXPECT_TRUE(absl::IsUnavailable(result->Get().status()));
+  }
+  store_.Heal();
+  const auto again = Publish(CustomEvent("s1", "a"), "k");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->position.sequence(), 2u);
+  EXPECT_FALSE(again->duplicate);
+}
+
+TEST_F(BrokerTest, AGroupThatWasStoredButFailedIsFoundWhenItIsPublishedAgain) {
+  ASSERT_TRUE(Publish(CustomEvent("s1", "before")).ok());
+  store_.Hold();
+  Result<Published> unknown;
+  broker_->Publish(CustomEvent("s1", "a"), "k", unknown.Done());
+  store_.LetGo(Fault::kStoresItButFails);
+  EXPECT_TRUE(absl::IsUnavailable(unknown.Get().status()));
+  store_.Heal();
+  const auto again = Publish(CustomEvent("s1", "a"), "k");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(again->duplicate);
+  EXPECT_EQ(again->position.sequence(), 2u);
+}
+
+TEST_F(BrokerTest, ALiveReaderGoesOnAcrossAFailedGroup) {
+  ASSERT_TRUE(Publish(CustomEvent("s1", "a")).ok());
+  Reader reader(*broker_, "s1");
+  reader.WaitFor(1);
+  store_.Hold();
+  Result<Published> lost;
+  broker_->Publish(CustomEvent("s1", "b"), "", lost.Done());
+  store_.LetGo(Fault::kLosesTheGroup);
+  EXPECT_FALSE(lost.Get().ok());
+  store_.Heal();
+  ASSERT_TRUE(Publish(CustomEvent("s1", "c")).ok());
+  ASSERT_TRUE(Publish(CustomEvent("s1", "d")).ok());
+  reader.WaitFor(3);
+}
+
+TEST_F(BrokerTest, PublishersOfOneSessionGetDensePositionsFromManyThreads) {
+  constexpr int kThreads = 8;
+  constexpr int kEvents = 200;
+  ASSERT_TRUE(Publish(CustomEvent("s1", "the first")).ok());
+  Reader reader(*broker_, "s1");
+  reader.WaitFor(1);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([this, t] {
+      for (int n = 0; n < kEvents; ++n) {
+        EXPECT_TRUE(
+            Publish(CustomEvent("s1", "x"), std::to_string(t) + ":" + std::to_string(n)).ok());
+      }
+    });
+  }
+  reader.WaitFor(1 + kThreads * kEvents);
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < reader.seen.size(); ++i) ASSERT_EQ(reader.seen[i], i + 2);
+}
+
+TEST_F(BrokerTest, LateSubscriberGetsHistoryThenLiveEventsWithoutGap) {
+  ASSERT_TRUE(Publish(CustomEvent("s1", "a")).ok());
+  ASSERT_TRUE(Publish(CustomEvent("s1", "b")).ok());
+  Reader reader(*broker_, "s1");
+  reader.WaitFor(2);
+  EXPECT_EQ(SequencesOf(*Read("s1", {})), (Sequences{1, 2}));
+  ASSERT_TRUE(Publish(CustomEvent("s1", "c")).ok());
+  reader.WaitFor(3);
+  EXPECT_EQ(reader.seen, (Sequences{3}));
+}
+
+TEST_F(BrokerTest, WhatLeftMemoryIsReadFromTheStore) {
+  options_.history.window_events_max = 5;
+  Restart();
+  for (int n = 0; n < 20; ++n) ASSERT_TRUE(Publish(CustomEvent("s1", "x")).ok());
+  const auto page = Read("s1", {});
+  ASSERT_TRUE(page.ok());
+  EXPECT_EQ(page->events.size(), 20u);
+  EXPECT_EQ(page->through, 20u);
+  EXPECT_EQ(SequencesOf(*Read("s1", PositionAt(page->top.epoch(), 18))), (Sequences{19, 20}));
+}
+
+TEST_F(BrokerTest, AColdPageIsConflatedToo) {
+  options_.history.window_events_max = 1;
+  Restart();
+  for (int n = 0; n < 20; ++n) ASSERT_TRUE(Publish(ProgressEvent("s1", n)).ok());
+  const auto page = Read("s1", {}, {.reading = control::Reading::kConflated});
+  ASSERT_TRUE(page.ok());
+  EXPECT_EQ(SequencesOf(*page), (Sequences{20}));
+}
+
+TEST_F(BrokerTest, AReaderThatFellOutOfMemoryIsAnnouncedAnew) {
+  options_.history.window_events_max = 2;
+  Restart();
+  ASSERT_TRUE(Publish(CustomEvent("s1", "x")).ok());
+  const auto subscription = broker_->Subscribe("s1", [] {});
+  ASSERT_TRUE(subscription->Next(1'000).announced.has_value());
+  for (int n = 0; n < 5; ++n) ASSERT_TRUE(Publish(CustomEvent("s1", "x")).ok());
+  const LivePage again = subscription->Next(1'000);
+  ASSERT_TRUE(again.announced.has_value());
+  EXPECT_EQ(again.announced->sequence(), 6u);
+}
+
+TEST_F(BrokerTest, IdleSessionsLeaveMemoryAndComeBackWhole) {
+  options_.histories_bytes_max = 20'000;
+  options_.shards = 1;
+  Restart();
+  for (int n = 0; n < 50; ++n) {
+    ASSERT_TRUE(Publish(CustomEvent("s" + std::to_string(n), std::string(500, 'x')), "k").ok());
+  }
+  const int loads = store_.loads();
+  const auto again = Publish(CustomEvent("s0", std::string(500, 'x')), "k");
+  ASSERT_TRUE(again.ok());
+  EXPECT_TRUE(again->duplicate);
+  EXPECT_EQ(store_.loads(), loads + 1);
+}
+
+TEST_F(BrokerTest, ASubscribedSessionThatCannotBeLoadedIsTriedAgain) {
+  ASSERT_TRUE(Publish(CustomEvent("s1", "x")).ok());
+  options_.deadlines.retry_ms = 5;
+  Restart();
+  store_.FailLoads();
+  Reader reader(*broker_, "s1");
+  EXPECT_TRUE(absl::IsUnavailable(Read("s1", {}).status()));
+  store_.HealLoads();
+  reader.WaitFor(1);
+  EXPECT_EQ(reader.announcements, 1);
+}
+
+TEST_F(BrokerTest, PublishesInFlightAreBounded) {
+  options_.commit_queue.in_flight_bytes_max = 1'000;
+  Restart();
+  store_.Hold();
+  Result<Published> held;
+  broker_->Publish(CustomEvent("s1", std::string(800, 'x')), "", held.Done());
+  EXPECT_TRUE(
+      absl::IsResourceExhausted(Publish(CustomEvent("s1", std::string(800, 'x'))).status()));
+  store_.LetGo(Fault::kNone);
+  EXPECT_TRUE(held.Get().ok());
+  EXPECT_TRUE(Publish(CustomEvent("s1", std::string(800, 'x'))).ok());
+}
+
+TEST_F(BrokerTest, ADeadlineThatPassedWhileControlWasAwayFiresAtTheStart) {
+  v1::Event question = QuestionEvent("s1", "c");
+  question.mutable_clarification()->mutable_time_limit()->set_seconds(100);
+  question.mutable_clarification()->set_default_response("no");
+  ASSERT_TRUE(Publish(std::move(question)).ok());
+  options_.clock = [] { return absl::Now() + absl::Seconds(200); };
+  Restart();
+  Reader reader(*broker_, "s1");
+  reader.WaitFor(2);
+  Result<StoredEventPtr> found;
+  broker_->FindClarification("s1", "c", found.Done());
+  const v1::Event event = control::EventOf(**found.Get());
+  EXPECT_EQ(event.clarification().status(), v1::CLARIFICATION_STATUS_EXPIRED);
+  EXPECT_EQ(event.clarification().response(), "no");
+  EXPECT_TRUE(store_.DueDeadlines(absl::InfiniteFuture(), 10)->empty());
+}
+
+TEST_F(BrokerTest, OfManyAnswersAtOnceOneWinsAndAllOthersLearnIt) {
+  ASSERT_TRUE(Publish(QuestionEvent("s1", "c")).ok());
+  std::atomic<int> winners{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([this, &winners] {
+      const auto ended = End("c", v1::CLARIFICATION_STATUS_ANSWERED);
+      if (ended.ok()) {
+        ++winners;
+      } else {
+        EXPECT_TRUE(absl::IsAlreadyExists(ended.status())) << ended.status();
+        EXPECT_EQ(control::DetailOf(ended.status())->winner().response(), "x");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(winners, 1);
+}
+
+TEST_F(BrokerTest, AskingForWhatDoesNotExistLeavesNothingInMemory) {
+  options_.histories_bytes_max = 1;
+  Restart();
+  Result<control::SnapshotView> view;
+  broker_->GetSnapshot("nobody", view.Done());
+  EXPECT_TRUE(absl::IsNotFound(view.Get().status()));
+  const int loads = store_.loads();
+  Result<control::SnapshotView> again;
+  broker_->GetSnapshot("nobody", again.Done());
+  EXPECT_TRUE(absl::IsNotFound(again.Get().status()));
+  EXPECT_EQ(store_.loads(), loads + 1);
+}
+
+}  // namespace
+}  // namespace sessioncast::test
