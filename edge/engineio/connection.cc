@@ -63,8 +63,8 @@ void Connection::OpenWebSocket(std::unique_ptr<MessageSink> sink, TcpArrival tcp
                                std::string response) {
   sink_ = std::move(sink);
   state_ = State::kOpen;
-  websocket_ = std::make_shared<WebSocketTransport>(shared_from_this(), std::move(tcp),
-                                                    std::move(response));
+  websocket_ =
+      std::make_shared<WebSocketTransport>(shared_from_this(), std::move(tcp), std::move(response));
   SendPacket({PacketType::kOpen, PacketFormat::kText, Shared(OpenPacketBody())});
   ArmPing();
   websocket_->SendFromQueue(&queue_);
@@ -179,8 +179,8 @@ void Connection::OnPong() { ArmPing(); }
 // ---- upgrade
 
 void Connection::OnUpgradeRequest(TcpArrival tcp, std::string response) {
-  auto websocket = std::make_shared<WebSocketTransport>(shared_from_this(), std::move(tcp),
-                                                        std::move(response));
+  auto websocket =
+      std::make_shared<WebSocketTransport>(shared_from_this(), std::move(tcp), std::move(response));
   if (websocket_ || probing_ || state_ != State::kOpen) {
     websocket->Finish(close_code::kNone, OutQueue());
     websocket->Start();
@@ -247,9 +247,9 @@ void Connection::End(DisconnectReason reason, Ending ending) {
   state_ = State::kClosing;
   heartbeat_.Cancel();
   AbandonUpgrade();
+  home_.OnEnded();
   sink_->OnClose(reason);
   EndTransport(reason, ending);
-  home_.OnEnded();
 }
 
 void Connection::EndTransport(DisconnectReason reason, Ending ending) {

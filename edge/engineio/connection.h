@@ -1,10 +1,12 @@
-// One Engine.IO session with a client, named by its sid: what it was opened with, its bounded queue, its heartbeat,
-// the transport that moves its bytes (which an upgrade replaces), and its end.
+// One Engine.IO session with a client, named by its sid: what it was opened with, its bounded
+// queue, its heartbeat, the transport that moves its bytes (which an upgrade replaces), and its
+// end.
 //
 // Threads: its I/O thread only.
-// Invariants: packets leave in the order they were sent; each leaves by one transport, once. It ends once, through
-// Close or Fail, with one reason; after that nothing is received and what is sent is dropped. The queue never holds
-// more than queue_bytes_max and one packet: passing the limit ends the connection.
+// Invariants: packets leave in the order they were sent; each leaves by one transport, once. It
+// ends once, through Close or Fail, with one reason; after that nothing is received and what is
+// sent is dropped. The queue never holds more than queue_bytes_max and one packet: passing the
+// limit ends the connection.
 #pragma once
 
 #include <chrono>
@@ -102,7 +104,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // For its transports.
   const ConnectionLimits& limits() const;
   bool is_probed() const { return is_probed_; }
-  // A packet arrived on the current transport. False: it is none that a client may send, and the connection has failed.
+  // A packet arrived on the current transport. False: it is none that a client may send, and the
+  // connection has failed.
   bool Receive(const Packet& packet);
   void OnProbePacket(const Packet& packet);
   void OnWebSocketLost(WebSocketTransport* websocket, DisconnectReason reason);

@@ -6,14 +6,14 @@
 namespace sessioncast::engineio {
 
 enum class DisconnectReason {
-  kTransportClose,             // the client closed it
-  kTransportError,             // TCP error, overlapping polls, a malformed WebSocket frame
-  kPingTimeout,                // no pong in time
-  kParseError,                 // a packet that is none
-  kForcedClose,                // the server ended it for breaking the protocol
-  kSlowConsumer,               // the queue passed its limit, or no byte was taken for too long
-  kConnectTimeout,             // no namespace joined in time
-  kLimit,                      // a limit on what a client may do was passed
+  kTransportClose,  // the client closed it
+  kTransportError,  // TCP error, overlapping polls, a malformed WebSocket frame
+  kPingTimeout,     // no pong in time
+  kParseError,      // a packet that is none
+  kForcedClose,     // the server ended it for breaking the protocol
+  kSlowConsumer,    // the queue passed its limit, or no byte was taken for too long
+  kConnectTimeout,  // no namespace joined in time
+  kLimit,           // a limit on what a client may do was passed
   kServerShuttingDown,
   kForcedServerClose,          // the application ended the connection
   kClientNamespaceDisconnect,  // the client left the namespace

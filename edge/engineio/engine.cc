@@ -41,9 +41,8 @@ class Countdown {
 void WhenStreamsClosed(IoThread& thread, Clock::time_point deadline, std::function<void()> done) {
   if (thread.loop().open_streams == 0 || Clock::now() >= deadline) return done();
   auto timer = std::make_shared<Timer>();
-  *timer = thread.After(kStopStep, [&thread, deadline, done, timer] {
-    WhenStreamsClosed(thread, deadline, done);
-  });
+  *timer = thread.After(
+      kStopStep, [&thread, deadline, done, timer] { WhenStreamsClosed(thread, deadline, done); });
 }
 
 }  // namespace

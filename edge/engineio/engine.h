@@ -1,8 +1,8 @@
-// An Engine.IO v4 server: listens, hands each TCP connection to the I/O thread that owns it, opens connections, and
-// answers what is not Engine.IO's by a handler.
+// An Engine.IO v4 server: listens, hands each TCP connection to the I/O thread that owns it, opens
+// connections, and answers what is not Engine.IO's by a handler.
 //
-// Threads: constructed, started and stopped by one thread; connections() and StopAccepting by any. The functions in
-// its options are called on I/O threads.
+// Threads: constructed, started and stopped by one thread; connections() and StopAccepting by any.
+// The functions in its options are called on I/O threads.
 #pragma once
 
 #include <atomic>
@@ -28,8 +28,9 @@ class EngineThread;
 class Listener;
 
 struct EngineOptions {
-  std::string listen = "localhost:3000";  // HOST:PORT; localhost: 127.0.0.1 and ::1; port 0: the system picks
-  size_t io_threads = 1;                  // 1..64
+  std::string listen =
+      "localhost:3000";   // HOST:PORT; localhost: 127.0.0.1 and ::1; port 0: the system picks
+  size_t io_threads = 1;  // 1..64
   std::string path = "/socket.io/";
   size_t connections_max = 100'000;  // beyond it handshakes are answered 503
   ConnectionLimits connection;
@@ -54,7 +55,8 @@ class Engine {
 
   absl::Status Start();
   void StopAccepting();
-  // Ends all connections ("server shutting down"), gives the last bytes a moment to leave, joins the threads.
+  // Ends all connections ("server shutting down"), gives the last bytes a moment to leave, joins
+  // the threads.
   void Stop();
 
   std::vector<std::string> addresses() const;

@@ -1,8 +1,9 @@
-// One I/O thread's part of the engine: its connections by sid, and the answers to the requests that it owns.
+// One I/O thread's part of the engine: its connections by sid, and the answers to the requests that
+// it owns.
 //
 // Threads: its I/O thread only, except OwnerOf (any I/O thread).
-// Invariants: a sid's first character names the I/O thread, so a request finds its connection on the thread that owns
-// it, or nowhere.
+// Invariants: a sid's first character names the I/O thread, so a request finds its connection on
+// the thread that owns it, or nowhere.
 #pragma once
 
 #include <cstddef>
@@ -50,10 +51,12 @@ class EngineThread : public ConnectionHome {
   void AnswerKnown(const HttpPointer& http, const std::shared_ptr<Connection>& connection);
   void AnswerHandshake(const HttpPointer& http);
   std::optional<EngineError> Check(const RequestHead& head) const;
-  std::optional<EngineError> CheckKnown(const RequestHead& head, const Connection& connection) const;
+  std::optional<EngineError> CheckKnown(const RequestHead& head,
+                                        const Connection& connection) const;
   std::optional<EngineError> CheckHandshake(const RequestHead& head) const;
   void Refuse(const HttpPointer& http, const EngineError& error);
-  // The 101 of this request; if it asks for none that we speak, it is answered, and there is nothing.
+  // The 101 of this request; if it asks for none that we speak, it is answered, and there is
+  // nothing.
   std::optional<std::string> WebSocketResponse(const HttpPointer& http);
   std::shared_ptr<Connection> Open(const HttpPointer& http);
   std::string NewSid() const;

@@ -1,7 +1,8 @@
-// A plain HTTP request and its reply, as the I/O threads hand them to whoever answers requests that are not Engine.IO's.
+// A plain HTTP request and its reply, as the I/O threads hand them to whoever answers requests that
+// are not Engine.IO's.
 //
-// Threads: a request is handled on the I/O thread that owns its TCP connection; its HttpReply may be called once, on
-// that thread, then or later.
+// Threads: a request is handled on the I/O thread that owns its TCP connection; its HttpReply may
+// be called once, on that thread, then or later.
 #pragma once
 
 #include <functional>
@@ -20,11 +21,11 @@ using HttpFields = std::vector<std::pair<std::string, std::string>>;
 std::string_view FindField(const HttpFields& fields, std::string_view name);
 
 struct HttpRequest {
-  std::string method;          // "GET"
-  std::string target;          // as sent: "/path?query"
-  std::string path;            // up to the '?', not decoded
-  HttpFields query;            // decoded as application/x-www-form-urlencoded, in order
-  HttpFields headers;          // in order, names as sent
+  std::string method;  // "GET"
+  std::string target;  // as sent: "/path?query"
+  std::string path;    // up to the '?', not decoded
+  HttpFields query;    // decoded as application/x-www-form-urlencoded, in order
+  HttpFields headers;  // in order, names as sent
   std::string body;
   std::string remote_address;  // "127.0.0.1", without port
 };
@@ -35,10 +36,12 @@ struct HttpResponse {
   std::string body;
 };
 
-// Answers the request; calls after the first are ignored, and so is one that never came when the client left.
+// Answers the request; calls after the first are ignored, and so is one that never came when the
+// client left.
 using HttpReply = std::function<void(HttpResponse)>;
 
 // On the I/O thread that owns the connection.
-using HttpHandler = std::function<void(IoThread& thread, const HttpRequest& request, HttpReply reply)>;
+using HttpHandler =
+    std::function<void(IoThread& thread, const HttpRequest& request, HttpReply reply)>;
 
 }  // namespace sessioncast::engineio

@@ -10,7 +10,8 @@
 namespace sessioncast::engineio {
 namespace {
 
-// Closing with unread bytes resets the TCP connection, and may take the reply with it: so they are read for a while.
+// Closing with unread bytes resets the TCP connection, and may take the reply with it: so they are
+// read for a while.
 constexpr std::chrono::milliseconds kLingerTime{1'000};
 constexpr size_t kLingerBytesMax = 4 * 1024 * 1024;
 
@@ -18,8 +19,8 @@ bool HasNoBody(unsigned status) { return status == 204 || status == 304; }
 
 }  // namespace
 
-HttpConnection::HttpConnection(IoThread& thread, const HttpLimits& limits,
-                               const Answerer& answerer, TcpArrival arrival)
+HttpConnection::HttpConnection(IoThread& thread, const HttpLimits& limits, const Answerer& answerer,
+                               TcpArrival arrival)
     : thread_(thread),
       limits_(limits),
       answerer_(answerer),
@@ -164,7 +165,8 @@ void HttpConnection::ReadBody(std::function<void()> done) {
   if (head_->wants_continue && in_.size() < head_->content_length) {
     const std::string go_on = FormatHead(100, {});
     const iovec piece = {const_cast<char*>(go_on.data()), go_on.size()};
-    stream_.Write(&piece, 1);  // so few bytes are taken, or the client has its own time-out for them
+    stream_.Write(&piece,
+                  1);  // so few bytes are taken, or the client has its own time-out for them
   }
   Advance();
   WaitReadable();

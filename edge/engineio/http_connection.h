@@ -1,9 +1,9 @@
-// A TCP connection that speaks HTTP/1.1: reads a request, moves to the I/O thread that owns it, waits for the reply,
-// goes on with the next one, or becomes a WebSocket.
+// A TCP connection that speaks HTTP/1.1: reads a request, moves to the I/O thread that owns it,
+// waits for the reply, goes on with the next one, or becomes a WebSocket.
 //
 // Threads: its I/O thread only; by moving it becomes another object on another thread.
-// Invariants: one request at a time, one reply to it; what is buffered beyond it is bounded; every step has a
-// deadline, except waiting for the reply, which is the replier's.
+// Invariants: one request at a time, one reply to it; what is buffered beyond it is bounded; every
+// step has a deadline, except waiting for the reply, which is the replier's.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// What an I/O thread is made of: Asio's loop, an inbox for other threads' tasks, a heap of timers. For engineio's own
-// files only.
+// What an I/O thread is made of: Asio's loop, an inbox for other threads' tasks, a heap of timers.
+// For engineio's own files only.
 //
 // Threads: Post by any thread; everything else by the I/O thread itself.
 // Invariants: one steady_timer serves all timers; it is armed for the earliest, or earlier.

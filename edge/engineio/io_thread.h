@@ -1,8 +1,9 @@
-// One I/O thread: an event loop with what belongs to it (connections, timers). Hides Asio from everybody above.
+// One I/O thread: an event loop with what belongs to it (connections, timers). Hides Asio from
+// everybody above.
 //
-// Threads: Post may be called by any thread; everything else only by the thread itself (or before Start).
-// Invariants: what runs on one IoThread never runs at the same time as anything else on it, so what it owns needs no
-// lock. Nothing that runs on it may block.
+// Threads: Post may be called by any thread; everything else only by the thread itself (or before
+// Start). Invariants: what runs on one IoThread never runs at the same time as anything else on it,
+// so what it owns needs no lock. Nothing that runs on it may block.
 #pragma once
 
 #include <chrono>

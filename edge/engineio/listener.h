@@ -22,7 +22,8 @@ class Listener {
   Listener(IoThread& thread, std::function<void(TcpArrival)> accept);
   ~Listener();
 
-  // `address`: HOST:PORT, [IPV6]:PORT; localhost: both families on one port, or the one that the machine has.
+  // `address`: HOST:PORT, [IPV6]:PORT; localhost: both families on one port, or the one that the
+  // machine has.
   absl::Status Bind(const std::string& address);
   void Start();
   void Close();

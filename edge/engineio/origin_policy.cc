@@ -34,11 +34,10 @@ std::string_view Authority(std::string_view origin) {
   return {};
 }
 
+// The authority without its port; colons inside brackets are an IPv6 address's.
 std::string_view HostOf(std::string_view authority) {
-  if (!authority.empty() && authority.front() == '[') {
-    return authority.substr(0, std::min(authority.find(']'), authority.size() - 1) + 1);
-  }
-  return authority.substr(0, authority.find(':'));
+  const bool is_bracketed = !authority.empty() && authority.front() == '[';
+  return authority.substr(0, authority.find(':', is_bracketed ? authority.find(']') : 0));
 }
 
 bool IsLoopback(std::string_view host) {
@@ -51,13 +50,14 @@ bool IsLoopback(std::string_view host) {
 }  // namespace
 
 OriginVerdict JudgeOrigin(const OriginPolicy& policy, const HttpFields& headers) {
-  const auto is_origin = [](const auto& field) { return EqualsIgnoringCase(field.first, "Origin"); };
+  const auto is_origin = [](const auto& field) {
+    return EqualsIgnoringCase(field.first, "Origin");
+  };
   const auto count = std::count_if(headers.begin(), headers.end(), is_origin);
   if (count == 0) return OriginVerdict::kAllowed;
   const std::string_view origin = FindField(headers, "Origin");
-  const bool is_plain = std::all_of(origin.begin(), origin.end(), [](char c) {
-    return c == '\t' || (c >= 0x20 && c < 0x7F);
-  });
+  const bool is_plain = std::all_of(origin.begin(), origin.end(),
+                                    [](char c) { return c == '\t' || (c >= 0x20 && c < 0x7F); });
   if (!is_plain) return OriginVerdict::kMalformed;
   if (count > 1) return OriginVerdict::kForbidden;
   if (IsListed(policy, origin)) return OriginVerdict::kAllowed;

@@ -1,4 +1,5 @@
-// Which web pages may use the server from a browser (CORS, and WebSocket, which CORS does not protect). Pure.
+// Which web pages may use the server from a browser (CORS, and WebSocket, which CORS does not
+// protect). Pure.
 #pragma once
 
 #include <string>

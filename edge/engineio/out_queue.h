@@ -1,7 +1,8 @@
 // The packets that wait to leave a connection, in order, with their bytes counted.
 //
 // Threads: belongs to its connection's I/O thread.
-// Invariants: bytes() is what the packets in it count, zero when it is empty. A body is shared, never copied.
+// Invariants: bytes() is what the packets in it count, zero when it is empty. A body is shared,
+// never copied.
 #pragma once
 
 #include <cstddef>

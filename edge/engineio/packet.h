@@ -24,7 +24,8 @@ enum class PacketFormat : char { kText, kBinary };
 // "open", "close", "ping" ...
 std::string_view ToString(PacketType type);
 
-// A packet read; `body` (without the type digit) lives as long as the text it was read from, or as `decoded`.
+// A packet read; `body` (without the type digit) lives as long as the text it was read from, or as
+// `decoded`.
 struct Packet {
   PacketType type = PacketType::kMessage;
   PacketFormat format = PacketFormat::kText;

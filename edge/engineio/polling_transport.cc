@@ -85,13 +85,14 @@ std::string PollingTransport::TakePayload(OutQueue& queue) {
 
 void PollingTransport::EndGet(PacketType type) {
   if (!get_) return;
-  std::exchange(get_, nullptr)
-      ->Reply(PayloadResponse(std::string(1, static_cast<char>(type))));
+  std::exchange(get_, nullptr)->Reply(PayloadResponse(std::string(1, static_cast<char>(type))));
 }
 
 void PollingTransport::OnLastGet(std::shared_ptr<HttpConnection> http, OutQueue& queue) {
   if (!queue.empty()) return http->Reply(PayloadResponse(TakePayload(queue)));
-  http->Reply(PayloadResponse("6\x1e" "1"));
+  http->Reply(
+      PayloadResponse("6\x1e"
+                      "1"));
   connection_.OnLastPoll();
 }
 

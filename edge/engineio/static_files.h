@@ -1,4 +1,5 @@
-// Files served from memory under the server's path, as the reference serves its client bundle. Pure.
+// Files served from memory under the server's path, as the reference serves its client bundle.
+// Pure.
 #pragma once
 
 #include <map>
@@ -20,7 +21,8 @@ struct StaticFiles {
   std::string version;                      // their ETag
 };
 
-// Answers a GET or HEAD of a file with this name: 200, or 304 if the client has it; nothing if there is no such file.
+// Answers a GET or HEAD of a file with this name: 200, or 304 if the client has it; nothing if
+// there is no such file.
 std::optional<HttpResponse> ServeFile(const StaticFiles& files, std::string_view name,
                                       const HttpRequest& request);
 

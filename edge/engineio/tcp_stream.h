@@ -1,8 +1,9 @@
-// A TCP connection's descriptor on one I/O thread: waits with Asio, reads and writes without blocking. For
-// engineio's own files only.
+// A TCP connection's descriptor on one I/O thread: waits with Asio, reads and writes without
+// blocking. For engineio's own files only.
 //
 // Threads: its I/O thread only.
-// Invariants: at most one wait for reading and one for writing at a time; a closed stream calls nothing.
+// Invariants: at most one wait for reading and one for writing at a time; a closed stream calls
+// nothing.
 #pragma once
 
 #include <sys/uio.h>
@@ -32,7 +33,8 @@ class TcpStream {
   TcpStream(const TcpStream&) = delete;
   TcpStream& operator=(const TcpStream&) = delete;
 
-  // Reads into the thread's scratch space; `bytes` is valid until the next read of anybody on the thread.
+  // Reads into the thread's scratch space; `bytes` is valid until the next read of anybody on the
+  // thread.
   IoResult Read(std::string_view& bytes);
   IoResult Write(const iovec* pieces, size_t count);
 

@@ -6,7 +6,8 @@
 namespace sessioncast::engineio {
 
 TimerHeap::~TimerHeap() {
-  // A task may own what owns another timer of this heap, so nothing is pending any more when the first one goes.
+  // A task may own what owns another timer of this heap, so nothing is pending any more when the
+  // first one goes.
   for (const EntryPointer& entry : entries_) entry->heap = nullptr;
   std::vector<EntryPointer> entries = std::move(entries_);
   entries_.clear();

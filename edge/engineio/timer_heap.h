@@ -1,9 +1,9 @@
-// The pending calls of one I/O thread, in order of time: an indexed binary heap, so that a call is cancelled in
-// logarithmic time wherever it stands.
+// The pending calls of one I/O thread, in order of time: an indexed binary heap, so that a call is
+// cancelled in logarithmic time wherever it stands.
 //
 // Threads: belongs to one I/O thread.
-// Invariants: entries_[i]->place == i; no entry is earlier than its parent; calls due at the same time run in the
-// order in which they were added.
+// Invariants: entries_[i]->place == i; no entry is earlier than its parent; calls due at the same
+// time run in the order in which they were added.
 #pragma once
 
 #include <cstdint>

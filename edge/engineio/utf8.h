@@ -16,8 +16,8 @@ class Utf8Check {
   bool complete() const { return missing_ == 0; }
 
  private:
-  uint8_t missing_ = 0;     // continuation bytes of the character that has begun
-  uint8_t lowest_ = 0x80;   // what the next continuation byte may be
+  uint8_t missing_ = 0;    // continuation bytes of the character that has begun
+  uint8_t lowest_ = 0x80;  // what the next continuation byte may be
   uint8_t highest_ = 0xBF;
 };
 

@@ -150,8 +150,8 @@ FrameEvent FrameReader::EndClose() {
   event.kind = FrameEvent::Kind::kClose;
   if (control_.size() == 1) return Break(close_code::kProtocolError);
   if (!control_.empty()) {
-    event.code = static_cast<uint16_t>(
-        ReadBigEndian(reinterpret_cast<const uint8_t*>(control_.data()), 2));
+    event.code =
+        static_cast<uint16_t>(ReadBigEndian(reinterpret_cast<const uint8_t*>(control_.data()), 2));
     if (!IsCloseCode(event.code)) return Break(close_code::kProtocolError);
     if (!IsUtf8(std::string_view(control_).substr(2))) return Break(close_code::kBadPayload);
   }

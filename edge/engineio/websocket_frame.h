@@ -1,7 +1,9 @@
-// WebSocket's frames (RFC 6455), as a server reads and writes them, and the opening handshake's arithmetic. Pure.
+// WebSocket's frames (RFC 6455), as a server reads and writes them, and the opening handshake's
+// arithmetic. Pure.
 //
-// Our own reader, not Beast's: Beast 1.81 refuses lengths that are not minimal, answers an empty close with 1000 and
-// bad UTF-8 in a close with 1002, accepts code 5000, and cannot be told how many fragments are too many.
+// Our own reader, not Beast's: Beast 1.81 refuses lengths that are not minimal, answers an empty
+// close with 1000 and bad UTF-8 in a close with 1002, accepts code 5000, and cannot be told how
+// many fragments are too many.
 #pragma once
 
 #include <cstddef>
@@ -32,12 +34,13 @@ struct FrameLimits {
 struct FrameEvent {
   enum class Kind { kNothing, kText, kBinary, kPing, kPong, kClose, kBroken };
   Kind kind = Kind::kNothing;
-  std::string payload;                  // of a message, a ping
-  uint16_t code = close_code::kNone;    // of a close; of a broken stream: what to close with
+  std::string payload;                // of a message, a ping
+  uint16_t code = close_code::kNone;  // of a close; of a broken stream: what to close with
 };
 
 // Reads a client's frames from bytes as they arrive.
-// Invariants: keeps no more than message_bytes_max bytes; after kClose or kBroken it reads nothing more.
+// Invariants: keeps no more than message_bytes_max bytes; after kClose or kBroken it reads nothing
+// more.
 class FrameReader {
  public:
   explicit FrameReader(const FrameLimits* limits) : limits_(limits) {}
@@ -62,11 +65,11 @@ class FrameReader {
 
   const FrameLimits* limits_;
   Step step_ = Step::kHeader;
-  uint8_t header_size_ = 0;   // bytes of header_ that are there
-  uint8_t mask_offset_ = 0;   // into the mask, for the next byte of payload
+  uint8_t header_size_ = 0;     // bytes of header_ that are there
+  uint8_t mask_offset_ = 0;     // into the mask, for the next byte of payload
   uint8_t message_opcode_ = 0;  // 0: no message has begun
   uint8_t header_[14];
-  uint64_t remaining_ = 0;    // bytes of the frame's payload
+  uint64_t remaining_ = 0;  // bytes of the frame's payload
   uint32_t fragments_ = 0;
   uint32_t control_frames_ = 0;
   Utf8Check utf8_;

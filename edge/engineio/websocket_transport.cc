@@ -181,7 +181,8 @@ void WebSocketTransport::Gather(Gathered& gathered) const {
   }
 }
 
-// A packet leaves the queue: here, and in PollingTransport::TakePayload, it gets the form in which it is sent.
+// A packet leaves the queue: here, and in PollingTransport::TakePayload, it gets the form in which
+// it is sent.
 void WebSocketTransport::GatherPacket(const OutPacket& packet, size_t skip,
                                       Gathered& gathered) const {
   auto& lead = gathered.leads[gathered.packets++];

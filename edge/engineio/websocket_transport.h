@@ -1,14 +1,14 @@
-// A WebSocket under a connection: reads its frames, and writes the connection's queue with as few system calls as
-// possible.
+// A WebSocket under a connection: reads its frames, and writes the connection's queue with as few
+// system calls as possible.
 //
-// Reader: when there are bytes, they are read, and each frame that they complete is handed to the connection.
-// Writer: when there is something to send, as much of it as fits goes out in one gathered write; when the kernel
-// takes no more, the writer waits until it does.
+// Reader: when there are bytes, they are read, and each frame that they complete is handed to the
+// connection. Writer: when there is something to send, as much of it as fits goes out in one
+// gathered write; when the kernel takes no more, the writer waits until it does.
 //
 // Threads: its connection's I/O thread only.
-// Invariants: bytes of two frames never mix: what is sent ahead of the queue waits for the end of a frame that has
-// begun. After Finish nothing is received; the TCP connection ends when all is sent and the client has closed, or at
-// a deadline.
+// Invariants: bytes of two frames never mix: what is sent ahead of the queue waits for the end of a
+// frame that has begun. After Finish nothing is received; the TCP connection ends when all is sent
+// and the client has closed, or at a deadline.
 #pragma once
 
 #include <cstddef>
@@ -80,11 +80,11 @@ class WebSocketTransport : public std::enable_shared_from_this<WebSocketTranspor
   Step step_ = Step::kOpen;
   bool waits_writable_ = false;
   uint16_t close_code_ = close_code::kNone;
-  std::string ahead_;         // whole frames that go before the queue
-  OutQueue* queue_ = nullptr;  // null: the connection does not send here
-  size_t front_sent_ = 0;     // bytes of the front packet's frame that are gone
+  std::string ahead_;               // whole frames that go before the queue
+  OutQueue* queue_ = nullptr;       // null: the connection does not send here
+  size_t front_sent_ = 0;           // bytes of the front packet's frame that are gone
   std::unique_ptr<OutQueue> rest_;  // what is left of the queue after Finish
-  std::string early_bytes_;   // arrived with the handshake
+  std::string early_bytes_;         // arrived with the handshake
   Timer deadline_;
 };
 

@@ -8,9 +8,8 @@ namespace sessioncast::socketio {
 
 ConnectionSockets::ConnectionSockets(const ServerRules& rules, engineio::Connection& connection)
     : rules_(rules), connection_(connection) {
-  connect_deadline_ = connection_.thread().After(rules_.connect_timeout, [this] {
-    connection_.Close(DisconnectReason::kConnectTimeout);
-  });
+  connect_deadline_ = connection_.thread().After(
+      rules_.connect_timeout, [this] { connection_.Close(DisconnectReason::kConnectTimeout); });
 }
 
 ConnectionSockets::~ConnectionSockets() {
@@ -42,9 +41,8 @@ void ConnectionSockets::OnBinary(std::string_view bytes) {
 }
 
 void ConnectionSockets::AwaitAttachment() {
-  attachments_deadline_ = connection_.thread().After(rules_.attachments_timeout, [this] {
-    connection_.Close(DisconnectReason::kParseError);
-  });
+  attachments_deadline_ = connection_.thread().After(
+      rules_.attachments_timeout, [this] { connection_.Close(DisconnectReason::kParseError); });
 }
 
 // ---- packets

@@ -1,9 +1,10 @@
-// The sockets of one Engine.IO connection (one a namespace), and the decoder that feeds them. The decoder's state
-// belongs to the connection: the attachments of an event may come in several requests, and by another transport.
+// The sockets of one Engine.IO connection (one a namespace), and the decoder that feeds them. The
+// decoder's state belongs to the connection: the attachments of an event may come in several
+// requests, and by another transport.
 //
 // Threads: the connection's I/O thread only.
-// Invariants: what breaks the protocol ends the connection. A packet that waits for attachments has at most
-// attachments_max of them, each at most a message long, and a deadline for the next one.
+// Invariants: what breaks the protocol ends the connection. A packet that waits for attachments has
+// at most attachments_max of them, each at most a message long, and a deadline for the next one.
 #pragma once
 
 #include <map>

@@ -1,8 +1,8 @@
 // A socket: a connection's membership in a namespace, from its CONNECT on.
 //
 // Threads: the connection's I/O thread only.
-// Invariants: `connecting` while the middlewares decide, then `connected`, then `left`; once it has left, every
-// acknowledgement that it waited for has been answered with an error.
+// Invariants: `connecting` while the middlewares decide, then `connected`, then `left`; once it has
+// left, every acknowledgement that it waited for has been answered with an error.
 #pragma once
 
 #include <functional>

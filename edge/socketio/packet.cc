@@ -178,8 +178,8 @@ WrittenPacket Write(Types types, const Destination& to, std::string first, const
   std::string payload = "[" + std::move(first);
   const auto append = [&](const Json& argument) {
     if (payload.size() > 1) payload.push_back(',');
-    payload += HasBinary(argument) ? Dump(TakeBinaries(argument, packet.attachments))
-                                   : Dump(argument);
+    payload +=
+        HasBinary(argument) ? Dump(TakeBinaries(argument, packet.attachments)) : Dump(argument);
   };
   if (arguments.is_array()) {
     for (const Json& argument : arguments) append(argument);

@@ -1,5 +1,5 @@
-// A Socket.IO server that echoes, for conformance suites: on edge/socketio/server.h alone, except --raw_engineio,
-// which is on the engine below it.
+// A Socket.IO server that echoes, for conformance suites: on edge/socketio/server.h alone, except
+// --raw_engineio, which is on the engine below it.
 //
 // Prints "listening on ADDRESS" for each address once it does; ends on SIGTERM or SIGINT.
 #include <csignal>

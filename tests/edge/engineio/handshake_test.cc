@@ -1,0 +1,226 @@
+// Handshakes, and what is refused: the order of checks, codes and bodies.
+#include <set>
+
+#include "tests/edge/engineio/engine_fixture.h"
+
+namespace sessioncast::engineio {
+namespace {
+
+using tests::Fetch;
+using tests::RawResponse;
+using tests::RawWebSocket;
+
+class HandshakeTest : public EngineTest {
+ protected:
+  static std::string Body(int code, const std::string& message) {
+    return "{\"code\":" + std::to_string(code) + ",\"message\":\"" + message + "\"}";
+  }
+  void ExpectError(const RawResponse& response, int code, const std::string& message) {
+    EXPECT_EQ(response.status, code == 4 ? 403 : 400);
+    EXPECT_EQ(response.body, Body(code, message));
+    EXPECT_EQ(response.headers.at("content-type"), "application/json");
+  }
+};
+
+TEST_F(HandshakeTest, PollingIsAnsweredWithTheOpenPacket) {
+  const RawResponse response = Get(kPolling);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.headers.at("content-type"), "text/plain; charset=UTF-8");
+  EXPECT_EQ(response.headers.at("cache-control"), "no-store");
+  const std::string sid = SidOf(response.body);
+  EXPECT_EQ(response.body, "0{\"sid\":\"" + sid +
+                               "\",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,"
+                               "\"pingTimeout\":20000,\"maxPayload\":1000000}");
+  EXPECT_EQ(
+      sid.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+      std::string::npos);
+}
+
+TEST_F(HandshakeTest, WebSocketIsAnsweredWithTheOpenPacketThatOffersNoUpgrade) {
+  RawWebSocket socket(port(), kWebSocket);
+  EXPECT_EQ(socket.response().status, 101);
+  EXPECT_EQ(socket.response().headers.at("sec-websocket-accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+  EXPECT_NE(socket.ReadText().find("\"upgrades\":[]"), std::string::npos);
+}
+
+TEST_F(HandshakeTest, TheResponseAndTheOpenPacketOfAWebSocketComeTogether) {
+  tests::RawTcp tcp(port());
+  tests::Send(tcp, {"GET",
+                    kWebSocket,
+                    {{"Connection", "Upgrade"},
+                     {"Upgrade", "websocket"},
+                     {"Sec-WebSocket-Version", "13"},
+                     {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}},
+                    ""});
+  ASSERT_TRUE(tcp.ReadSome());
+  EXPECT_NE(tcp.buffer().find("101 Switching"), std::string::npos);
+  EXPECT_NE(tcp.buffer().find("maxPayload"), std::string::npos);
+}
+
+TEST_F(HandshakeTest, SidsAreDistinct) {
+  std::set<std::string> sids;
+  for (int i = 0; i < 50; ++i) sids.insert(OpenPolling());
+  EXPECT_EQ(sids.size(), 50u);
+  EXPECT_EQ(engine_->connections(), 50u);
+}
+
+TEST_F(HandshakeTest, UnknownTransportsAreCodeZero) {
+  for (const char* query : {"", "?EIO=4", "?EIO=4&transport=abc", "?EIO=4&transport=webtransport",
+                            "?EIO=4&transport=__proto__", "?EIO=4&transport=constructor",
+                            "?EIO=4&transport[]=polling", "?transport=tobi&EIO=3"}) {
+    ExpectError(Get(std::string("/engine.io/") + query), 0, "Transport unknown");
+  }
+}
+
+TEST_F(HandshakeTest, UnknownSidsAreCodeOne) {
+  for (const std::string& sid :
+       {std::string("abc"), std::string("__proto__"), std::string(4096, 'a'),
+        std::string("AAAAAAAAAAAAAAAAAAAA"), std::string("%ff")}) {
+    ExpectError(Get(PollTarget(sid)), 1, "Session ID unknown");
+  }
+}
+
+TEST_F(HandshakeTest, OtherMethodsThanGetAreCodeTwo) {
+  for (const char* method : {"POST", "PUT", "DELETE", "PATCH"}) {
+    ExpectError(Fetch(port(), {method, kPolling, {}, ""}), 2, "Bad handshake method");
+  }
+  tests::RawTcp tcp(port());
+  tests::Send(tcp, {"HEAD", kPolling, {}, ""});
+  ASSERT_TRUE(tcp.ReadSome());
+  EXPECT_EQ(tcp.buffer().substr(9, 3), "400");
+}
+
+TEST_F(HandshakeTest, WebSocketWithoutUpgradeIsCodeThree) {
+  ExpectError(Get(kWebSocket), 3, "Bad request");
+  ExpectError(Get("/engine.io/?EIO=4&transport=polling&j=0"), 3, "Bad request");
+}
+
+TEST_F(HandshakeTest, OtherRevisionsAreCodeFive) {
+  for (const char* query :
+       {"?transport=polling", "?EIO=3&transport=polling", "?EIO=5&transport=polling",
+        "?EIO=4abc&transport=polling", "?EIO=4&EIO=3&transport=polling"}) {
+    ExpectError(Get(std::string("/engine.io/") + query), 5, "Unsupported protocol version");
+  }
+  EXPECT_EQ(Get("/engine.io/?EIO=3&EIO=4&transport=polling").status, 200);
+}
+
+TEST_F(HandshakeTest, AnEmptySidIsNone) {
+  EXPECT_EQ(Get("/engine.io/?EIO=4&transport=polling&sid=").status, 200);
+}
+
+TEST_F(HandshakeTest, TheRevisionOfALaterRequestMustBeTheSame) {
+  const std::string sid = OpenPolling();
+  ExpectError(Get("/engine.io/?EIO=3&transport=polling&sid=" + sid), 3, "Bad request");
+  EXPECT_EQ(Post(sid, "4still here").status, 200);
+}
+
+TEST_F(HandshakeTest, AnyPathUnderThePrefixIsOurs) {
+  EXPECT_EQ(Get("/engine.io/foo?EIO=4&transport=polling").status, 200);
+  EXPECT_EQ(Get("/engine.io?EIO=4&transport=polling").status, 404);
+  EXPECT_EQ(Get("/engine.iox/?EIO=4&transport=polling").status, 404);
+  EXPECT_EQ(Get("/engine.io/../x?EIO=4&transport=polling").status, 404);
+  EXPECT_EQ(Get("/engine.io/%2e%2e/?EIO=4&transport=polling").status, 404);
+  EXPECT_EQ(Get("/engine.io/%00?EIO=4&transport=polling").status, 404);
+}
+
+TEST_F(HandshakeTest, ARefusedUpgradeIsPlainHttp) {
+  const struct {
+    std::string target;
+    std::map<std::string, std::string> headers;
+    std::string body;
+  } rows[] = {
+      {"/engine.io/?EIO=4&transport=tobi", {}, "Transport unknown"},
+      {std::string(kWebSocket) + "&sid=AAAAAAAAAAAAAAAAAAAA", {}, "Session ID unknown"},
+      {"/engine.io/?EIO=3&transport=websocket", {}, "Unsupported protocol version"},
+      {kWebSocket, {{"Origin", "http://evil.example"}}, "Forbidden"},
+      {kWebSocket, {{"Origin", "http://\x80"}}, "Bad request"},
+      {kPolling, {}, "Bad request"},
+  };
+  for (const auto& row : rows) {
+    RawWebSocket socket(port(), row.target, row.headers);
+    EXPECT_EQ(socket.response().status, 400) << row.target;
+    EXPECT_EQ(socket.response().body, row.body);
+    EXPECT_EQ(socket.response().headers.at("connection"), "close");
+    EXPECT_EQ(socket.response().headers.at("content-type"), "text/html");
+    EXPECT_TRUE(socket.tcp().ReadsEnd());
+  }
+}
+
+TEST_F(HandshakeTest, AWebSocketKeyOrVersionThatIsNoneIsRefused) {
+  EXPECT_EQ(RawWebSocket(port(), kWebSocket, {{"Sec-WebSocket-Key", "abc"}}).response().status,
+            400);
+  const RawResponse old =
+      RawWebSocket(port(), kWebSocket, {{"Sec-WebSocket-Version", "8"}}).response();
+  EXPECT_EQ(old.status, 426);
+  EXPECT_EQ(old.headers.at("sec-websocket-version"), "13");
+  EXPECT_EQ(engine_->connections(), 0u);
+}
+
+TEST_F(HandshakeTest, TheFirstSubprotocolOfAnOfferIsEchoedAndExtensionsAreNot) {
+  const RawResponse response = RawWebSocket(port(), kWebSocket,
+                                            {{"Sec-WebSocket-Protocol", "one, two"},
+                                             {"Sec-WebSocket-Extensions", "permessage-deflate"}})
+                                   .response();
+  EXPECT_EQ(response.headers.at("sec-websocket-protocol"), "one");
+  EXPECT_FALSE(response.headers.contains("sec-websocket-extensions"));
+}
+
+TEST_F(HandshakeTest, ForbiddenOriginsAreCodeFourOnEveryRequest) {
+  const std::string sid = OpenPolling();
+  for (const char* origin : {"http://evil.example", "null"}) {
+    ExpectError(Get(kPolling, {{"Origin", origin}}), 4, "Forbidden");
+    ExpectError(Get(PollTarget(sid), {{"Origin", origin}}), 4, "Forbidden");
+    ExpectError(Post(sid, "4a", {{"Origin", origin}}), 4, "Forbidden");
+  }
+  ExpectError(Get(kPolling, {{"Origin", "http://localhost"}, {"origin", "http://localhost"}}), 4,
+              "Forbidden");
+  ExpectError(Get("/engine.io/?EIO=4&transport=tobi", {{"Origin", "null"}}), 0,
+              "Transport unknown");
+}
+
+TEST_F(HandshakeTest, AllowedOriginsGetTheirHeadersOnEveryAnswer) {
+  const std::map<std::string, std::string> headers = {{"Origin", "http://localhost:5173"}};
+  const RawResponse answers[] = {Get(kPolling, headers), Get("/engine.io/", headers),
+                                 Get("/nowhere", headers),
+                                 RawWebSocket(port(), kWebSocket, headers).response()};
+  for (const RawResponse& answer : answers) {
+    ASSERT_TRUE(answer.headers.contains("access-control-allow-origin")) << answer.status;
+    EXPECT_EQ(answer.headers.at("access-control-allow-origin"), "http://localhost:5173");
+    EXPECT_EQ(answer.headers.at("access-control-allow-credentials"), "true");
+    EXPECT_EQ(answer.headers.at("vary"), "Origin");
+  }
+}
+
+TEST_F(HandshakeTest, APreflightIsAnsweredAndToAForbiddenOriginItAllowsNothing) {
+  const RawResponse allowed = Fetch(port(), {"OPTIONS",
+                                             kPolling,
+                                             {{"Origin", "http://localhost:1"},
+                                              {"Access-Control-Request-Method", "POST"},
+                                              {"Access-Control-Request-Headers", "content-type"}},
+                                             ""});
+  EXPECT_EQ(allowed.status, 204);
+  EXPECT_EQ(allowed.body, "");
+  EXPECT_EQ(allowed.headers.at("content-length"), "0");
+  EXPECT_EQ(allowed.headers.at("access-control-allow-origin"), "http://localhost:1");
+  EXPECT_EQ(allowed.headers.at("access-control-allow-methods"), "GET,HEAD,PUT,PATCH,POST,DELETE");
+  EXPECT_EQ(allowed.headers.at("access-control-allow-headers"), "content-type");
+  const RawResponse forbidden =
+      Fetch(port(), {"OPTIONS", kPolling, {{"Origin", "http://evil.example"}}, ""});
+  EXPECT_EQ(forbidden.status, 204);
+  EXPECT_FALSE(forbidden.headers.contains("access-control-allow-origin"));
+  EXPECT_FALSE(forbidden.headers.contains("access-control-allow-methods"));
+}
+
+TEST_F(HandshakeTest, BeyondTheLimitOnConnectionsHandshakesAreAnswered503) {
+  options_.connections_max = 2;
+  OpenPolling();
+  RawWebSocket second(port(), kWebSocket);
+  EXPECT_EQ(Get(kPolling).status, 503);
+  EXPECT_EQ(RawWebSocket(port(), kWebSocket).response().status, 503);
+  second.SendText("1");
+  ASSERT_EQ(closes_.WaitFor(1).size(), 1u);
+  EXPECT_EQ(Get(kPolling).status, 200);
+}
+
+}  // namespace
+}  // namespace sessioncast::engineio

@@ -1,0 +1,229 @@
+#include "edge/socketio/packet.h"
+
+#include <random>
+
+#include "edge/socketio/server.h"
+#include "gtest/gtest.h"
+
+namespace sessioncast::socketio {
+namespace {
+
+bool IsRead(std::string_view text) { return ReadPacket(text, PacketLimits()).ok(); }
+
+TEST(SocketIoPacketTest, ReadsEachPart) {
+  const auto packet = ReadPacket(R"(51-/admin,456["x",{"_placeholder":true,"num":0}])", {});
+  ASSERT_TRUE(packet.ok()) << packet.status();
+  EXPECT_EQ(packet->type, PacketType::kBinaryEvent);
+  EXPECT_EQ(packet->attachments, 1u);
+  EXPECT_EQ(packet->name_space, "/admin");
+  EXPECT_EQ(packet->ack_id, 456u);
+  EXPECT_EQ((*packet->payload)[0], "x");
+}
+
+TEST(SocketIoPacketTest, AcceptsWhatTheReferenceAccepts) {
+  for (const std::string_view good : {"0",
+                                      "0{}",
+                                      R"(0{"token":"x"})",
+                                      "0/custom,",
+                                      "0/custom",
+                                      R"(0/custom,{"a":1})",
+                                      "01{}",
+                                      "1",
+                                      "1/custom,",
+                                      R"(2["a"])",
+                                      R"(2["error"])",
+                                      R"(2["connection"])",
+                                      R"(2["__proto__"])",
+                                      R"(2[1,"x"])",
+                                      "2[1.5]",
+                                      R"(2007["a"])",
+                                      R"(2 ["a"] )",
+                                      "30[]",
+                                      "3[]",
+                                      R"(2/a?b=c,["a"])",
+                                      R"(2["a",{"_placeholder":true,"num":5}])",
+                                      R"(2["a",1e300])"}) {
+    EXPECT_TRUE(IsRead(good)) << good;
+  }
+  EXPECT_EQ(ReadPacket(R"(2007["a"])", {})->ack_id, 7u);
+  EXPECT_EQ(ReadPacket("0/custom?token=1,", {})->name_space, "/custom?token=1");
+}
+
+TEST(SocketIoPacketTest, RefusesTheRest) {
+  for (const std::string_view bad : {"",
+                                     "7",
+                                     "a",
+                                     " ",
+                                     "0[]",
+                                     "0null",
+                                     "0\"a\"",
+                                     "0{",
+                                     "0custom,",
+                                     "1{}",
+                                     "1[]",
+                                     "2",
+                                     "2/a",
+                                     "2[]",
+                                     "2{}",
+                                     "2null",
+                                     "2[null]",
+                                     R"(2[["a"]])",
+                                     "2[{}]",
+                                     R"(2["connect"])",
+                                     R"(2["connect_error"])",
+                                     R"(2["disconnect"])",
+                                     R"(2["disconnecting"])",
+                                     R"(2["newListener"])",
+                                     R"(2["removeListener"])",
+                                     "2abc[\"a\"]",
+                                     R"(2-1["a"])",
+                                     R"(21.5["a"])",
+                                     R"(2e1["a"])",
+                                     R"(2["a"]x)",
+                                     R"(2["a"]["b"])",
+                                     "3{}",
+                                     "3",
+                                     "4{}",
+                                     R"(4{"message":"x"})",
+                                     R"(50-["a"])",
+                                     R"(5["a"])",
+                                     R"(5-["a"])",
+                                     R"(511-["a"])",
+                                     R"(51["a"])",
+                                     R"(5-1-["a"])",
+                                     R"(501-["a"])",
+                                     R"(51.0-["a"])",
+                                     R"(5+1-["a"])",
+                                     R"(50x1-["a"])",
+                                     R"(51-[])",
+                                     R"(2["a",NaN])",
+                                     R"(2["a",1e999])",
+                                     R"(2["a","\ud800"])",
+                                     R"(290071992547409930["a"])",
+                                     "2[\"a\",\"\xFF\"]",
+                                     R"(2["a",01])",
+                                     R"(2["a",])"}) {
+    EXPECT_FALSE(IsRead(bad)) << bad;
+  }
+}
+
+TEST(SocketIoPacketTest, DeepJsonIsRefusedBeforeATreeIsMade) {
+  PacketLimits limits;
+  limits.json_depth_max = 8;
+  EXPECT_TRUE(
+      ReadPacket("2[\"a\"," + std::string(7, '[') + std::string(7, ']') + "]", limits).ok());
+  EXPECT_FALSE(
+      ReadPacket("2[\"a\"," + std::string(8, '[') + std::string(8, ']') + "]", limits).ok());
+  EXPECT_FALSE(ReadPacket("2[\"a\"," + std::string(1'000'000, '['), {}).ok());
+  std::string objects = "2[\"a\",";
+  for (int i = 0; i < 100'000; ++i) objects += "{\"a\":";
+  EXPECT_FALSE(ReadPacket(objects, {}).ok());
+}
+
+TEST(SocketIoPacketTest, AttachmentsTakeThePlacesOfTheirPlaceholders) {
+  Json payload = Json::parse(
+      R"(["a",{"_placeholder":true,"num":1},[{"_placeholder":true,"num":0}],{"_placeholder":false}])");
+  ASSERT_TRUE(FillAttachments({"zero", "one"}, payload).ok());
+  EXPECT_EQ(payload[1], Json::binary({'o', 'n', 'e'}));
+  EXPECT_EQ(payload[2][0], Json::binary({'z', 'e', 'r', 'o'}));
+  EXPECT_TRUE(payload[3].is_object());
+  Json twice = Json::parse(R"(["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}])");
+  ASSERT_TRUE(FillAttachments({"x", "unused"}, twice).ok());
+  EXPECT_EQ(twice[1], twice[2]);
+}
+
+TEST(SocketIoPacketTest, PlaceholdersOutOfRangeAreIllegal) {
+  for (const char* number : {"1", "-1", "0.5", "\"0\"", "null", "18446744073709551615"}) {
+    Json payload = Json::parse(std::string(R"(["a",{"_placeholder":true,"num":)") + number + "}]");
+    EXPECT_FALSE(FillAttachments({"zero"}, payload).ok()) << number;
+  }
+  Json without = Json::parse(R"(["a",{"_placeholder":true}])");
+  EXPECT_FALSE(FillAttachments({"zero"}, without).ok());
+}
+
+TEST(SocketIoPacketTest, WritesAsTheReferenceDoes) {
+  EXPECT_EQ(WriteEvent({}, "hello", Json::array({1, "x"})).text, R"(2["hello",1,"x"])");
+  EXPECT_EQ(WriteEvent({"/n", 12}, "e", Json::array()).text, R"(2/n,12["e"])");
+  EXPECT_EQ(WriteEvent({}, "e", Json{{"a", 1}}).text, R"(2["e",{"a":1}])");
+  EXPECT_EQ(WriteAck({"/", 0}, Json::array()).text, "30[]");
+  EXPECT_EQ(WritePlain(PacketType::kDisconnect, "/n", nullptr), "1/n,");
+  EXPECT_EQ(EncodedEvent::FromJson("a\"b", R"({"c":1},2)").packet(), R"(2["a\"b",{"c":1},2])");
+  EXPECT_EQ(EncodedEvent::FromJson("a", "").packet(), R"(2["a"])");
+}
+
+TEST(SocketIoPacketTest, TextThatIsNotUtf8IsReplacedRatherThanSent) {
+  EXPECT_EQ(WriteEvent({}, "a", Json::array({"\xFF"})).text, "2[\"a\",\"\xEF\xBF\xBD\"]");
+}
+
+TEST(SocketIoPacketTest, BinaryBecomesPlaceholdersInDepthFirstOrder) {
+  const WrittenPacket packet = WriteEvent(
+      {}, "a", Json::array({Json::binary({1}), {{"x", Json::binary({2})}}, {Json::binary({3})}}));
+  EXPECT_EQ(packet.text,
+            R"(53-["a",{"_placeholder":true,"num":0},{"x":{"_placeholder":true,"num":1}},)"
+            R"([{"_placeholder":true,"num":2}]])");
+  EXPECT_EQ(packet.attachments, (std::vector<std::string>{"\x01", "\x02", "\x03"}));
+}
+
+Json RandomJson(std::mt19937& random, int depth) {
+  switch (random() % (depth > 0 ? 8 : 6)) {
+    case 0:
+      return nullptr;
+    case 1:
+      return random() % 2 == 0;
+    case 2:
+      return static_cast<int64_t>(random()) - (int64_t{1} << 31);
+    case 3:
+      return static_cast<double>(random()) / 1024;
+    case 4:
+      return std::string(random() % 5, static_cast<char>(1 + random() % 126));
+    case 5:
+      return Json::binary(Json::binary_t::container_type(random() % 4, random() % 256));
+    default:
+      break;
+  }
+  Json value = random() % 2 == 0 ? Json::array() : Json::object();
+  for (size_t i = random() % 4; i > 0; --i) {
+    if (value.is_array()) {
+      value.push_back(RandomJson(random, depth - 1));
+    } else {
+      value["k" + std::to_string(i)] = RandomJson(random, depth - 1);
+    }
+  }
+  return value;
+}
+
+TEST(SocketIoPacketTest, WhatIsWrittenIsReadBack) {
+  std::mt19937 random(20'261'123);
+  PacketLimits limits;
+  limits.attachments_max = 1'000;
+  for (int i = 0; i < 2'000; ++i) {
+    Json arguments = Json::array();
+    for (size_t n = random() % 4; n > 0; --n) arguments.push_back(RandomJson(random, 4));
+    WrittenPacket written = WriteEvent({"/n", i}, "name", arguments);
+    absl::StatusOr<Packet> read = ReadPacket(written.text, limits);
+    ASSERT_TRUE(read.ok()) << written.text;
+    ASSERT_EQ(read->attachments, written.attachments.size());
+    if (read->type == PacketType::kBinaryEvent) {
+      ASSERT_TRUE(FillAttachments(std::move(written.attachments), *read->payload).ok());
+    }
+    arguments.insert(arguments.begin(), "name");
+    EXPECT_EQ(*read->payload, arguments);
+    EXPECT_EQ(read->ack_id, static_cast<uint64_t>(i));
+  }
+}
+
+TEST(SocketIoPacketTest, NoCutOrFlippedPacketHurts) {
+  const std::string good = R"(52-/n,17["ev",{"_placeholder":true,"num":0},[1.5e3,"A"],{"k":null}])";
+  std::mt19937 random(7);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text = good.substr(0, random() % (good.size() + 1));
+    for (size_t flips = random() % 4; flips > 0 && !text.empty(); --flips) {
+      text[random() % text.size()] = static_cast<char>(random());
+    }
+    absl::StatusOr<Packet> packet = ReadPacket(text, {});
+    if (packet.ok() && packet->payload) (void)FillAttachments({"a", "b"}, *packet->payload);
+  }
+}
+
+}  // namespace
+}  // namespace sessioncast::socketio
