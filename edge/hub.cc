@@ -137,6 +137,13 @@ void Hub::Unsubscribe(Subscription& subscription) {
   const SubscriptionPtr last_look = std::move(session.subscriptions[subscription.index]);
 }
 
+void Hub::AnswerAtOnce(Subscription& s) {
+  if (s.session == nullptr || s.phase != Phase::kOpening) return;
+  const Hold hold(*this, *s.session);
+  s.resync = false;
+  Open(s, s.at);
+}
+
 void Hub::EndReading(Subscription& subscription) {
   if (std::exchange(subscription.read_id, 0) != 0) OneReadLess(*subscription.session);
 }

@@ -80,6 +80,9 @@ class Hub {
   // Subscribing again to what is held: by id it only answers; after a position it moves there.
   void SubscribeAgain(Subscription& subscription, From from, Opened opened);
   void Unsubscribe(Subscription& subscription);
+  // Answers who still waits for `subscribed`, with the place that was asked for: before an Unsubscribe that the client
+  // sent in one breath with its subscribe.
+  void AnswerAtOnce(Subscription& subscription);
   // The socket's queue has room again.
   void Drained(Subscription& subscription);
 

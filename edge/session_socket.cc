@@ -112,8 +112,10 @@ class SessionSocket : public socketio::Attachment {
     const std::string id = arguments.empty() ? std::string() : ValidId(arguments[0]);
     if (id.empty()) return Refuse("", kInvalidSessionId, ack);
     if (const auto held = subscriptions_.find(id); held != subscriptions_.end()) {
-      upstream_.hub().Unsubscribe(*held->second);
+      const Hub::SubscriptionPtr subscription = held->second;
       subscriptions_.erase(held);
+      upstream_.hub().AnswerAtOnce(*subscription);
+      upstream_.hub().Unsubscribe(*subscription);
       spdlog::info("Socket {} unsubscribed from session {}", socket_.id(), id);
     }
     Emit("unsubscribed", UnsubscribedPayload(id, Now()));

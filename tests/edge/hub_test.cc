@@ -299,6 +299,16 @@ TEST_F(HubTest, TheLastToLeaveEndsTheInterestAndNothingIsSentAfterwards) {
   EXPECT_EQ(hub_.counts().sessions, 0U);
 }
 
+TEST_F(HubTest, WhoUnsubscribesInOneBreathIsAnsweredAtOnce) {
+  RecordingSocket socket;
+  const auto subscription = Subscribe(socket, std::nullopt);
+  hub_.AnswerAtOnce(*subscription);
+  hub_.Unsubscribe(*subscription);
+  hub_.PageArrived(NextRead().read_id, MakePage(1, 1, 1));
+  EXPECT_EQ(socket.lines, (Lines{"subscribed 0"}));
+  EXPECT_EQ(opened_, (std::vector<Position>{Position{}}));
+}
+
 TEST_F(HubTest, WhoLeavesInTheMiddleOfAFanOutGetsNothingMoreAndTheOthersGetAll) {
   std::vector<RecordingSocket> sockets(5);
   std::vector<Hub::SubscriptionPtr> subscriptions;
