@@ -159,11 +159,11 @@ class Demo:
         audience = self._ask(session_id)
         text = TEXTS["qwen2.5:14b"].format(audience=audience)
         self._stream_models(publisher, {"qwen2.5:14b": text}, (60, 95))
-        self._publish_progress(publisher, 100)
+        self._publish_progress(publisher, 100, "COMPLETED")
         publisher.publish(completed={"result": {"audience": audience, "summary": text, "models": len(MODELS)}})
 
-    def _publish_progress(self, publisher, percent):
-        publisher.publish(progress={"progress": percent, "status": "SESSION_STATUS_PROCESSING"})
+    def _publish_progress(self, publisher, percent, status="PROCESSING"):
+        publisher.publish(progress={"progress": percent, "status": f"SESSION_STATUS_{status}"})
 
     def _stream_models(self, publisher, texts, percents):
         """Publishes the texts word by word, each event with the whole so far, while progress moves over `percents`."""

@@ -109,11 +109,13 @@ testOn('daemons', 'While control is away sockets stay, subscribes are kept, and 
   await deployment.startControl();
   const again = publisherTo(deployment);
   await again.publish(before, events.progress(30));
-  await again.publish(during, events.custom('token', { i: 1 }));
   for (const each of [client, poller]) {
     const progress = await each.event('progress', { sessionId: before, count: 2 });
     assert.deepEqual([progress.progress, progress.sequence], [30, 2]);
     await each.event('subscribed', { sessionId: during });
+  }
+  await again.publish(during, events.custom('token', { i: 1 }));
+  for (const each of [client, poller]) {
     assert.equal((await each.event('token', { sessionId: during })).data.i, 1);
     assert.deepEqual(each.disconnects, [], 'its connection stayed');
   }

@@ -75,6 +75,7 @@ testOn('daemons', 'Exit codes tell refused, wrongly used and unavailable apart',
   assert.match(wrong.output, /no_such_flag/);
   assert.equal((await run(program('sessioncast'), ['--help'])).code, OK);
   await deployment.control.kill();
-  assert.equal((await tool(deployment, 'publish', 'a', '--progress=1', '--status=ACTIVE')).code, UNAVAILABLE);
+  const away = await tool(deployment, 'publish', 'a', '--progress=1', '--status=ACTIVE', '--retry_for_ms=500');
+  assert.equal(away.code, UNAVAILABLE, away.output);
   await deployment.startControl();
 });
