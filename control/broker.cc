@@ -179,8 +179,13 @@ void Broker::Append(const std::string& session_id, size_t bytes, AppendTo append
                     Done<Published> done) {
   absl::StatusOr<CommitQueue::Reservation> room = commit_queue_.Reserve(bytes);
   if (!room.ok()) return done(room.status());
-  auto answered = [done = std::move(done), room = *std::move(room)](
-                      absl::StatusOr<Published> result) mutable { done(std::move(result)); };
+  // The room is free before the caller knows, since it may publish again at once.
+  auto answered = [done = std::move(done),
+                   room = std::make_unique<CommitQueue::Reservation>(*std::move(room))](
+                      absl::StatusOr<Published> result) mutable {
+    room.reset();
+    done(std::move(result));
+  };
   With(session_id,
        [this, append = std::move(append), answered = Done<Published>(std::move(answered))](
            absl::StatusOr<Session*> session, Effects& effects) mutable {

@@ -105,8 +105,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options) {
   auto parts = std::make_unique<Parts>(std::move(options), *std::move(store), *std::move(listener));
   if (absl::Status status = parts->StartGrpc(); !status.ok()) return status;
   spdlog::info("control keeps its events in {}", parts->options.store);
-  for (const std::string& address : parts->listener->addresses())
+  for (const std::string& address : parts->listener->addresses()) {
     spdlog::info("control listening on {}", address);
+  }
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 

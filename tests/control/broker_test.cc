@@ -13,82 +13,20 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "control/error_detail.h"
-#include "control/memory_store.h"
 #include "tests/control/events.h"
+#include "tests/control/faulty_store.h"
 
 namespace sessioncast::test {
 namespace {
 
-using control::AppendOutcome;
 using control::Broker;
 using control::BrokerOptions;
 using control::LivePage;
-using control::MemoryStore;
 using control::Published;
 using control::ReadPage;
-using control::StoreAppendPtr;
 using control::StoredEventPtr;
 
 constexpr absl::Duration kDeadline = absl::Seconds(30);
-
-// What a commit does while it is told to go wrong.
-enum class Fault { kNone, kLosesTheGroup, kStoresItButFails };
-
-// A store in memory that can be held up, and fail.
-class FaultyStore : public MemoryStore {
- public:
-  std::vector<AppendOutcome> Commit(absl::Span<const StoreAppendPtr> group) override {
-    Fault fault = Fault::kNone;
-    {
-      absl::MutexLock lock(&mutex_);
-      ++waiting_;
-      mutex_.Await(absl::Condition(this, &FaultyStore::MayPass));
-      --waiting_;
-      fault = fault_;
-    }
-    if (fault == Fault::kNone) return MemoryStore::Commit(group);
-    if (fault == Fault::kStoresItButFails) MemoryStore::Commit(group);
-    return std::vector<AppendOutcome>(group.size(), {absl::UnavailableError("told to fail"), {}});
-  }
-
-  absl::Status Load(const std::string& session_id,
-                    absl::FunctionRef<void(const StoredEventPtr&)> each) override {
-    ++loads_;
-    if (loads_fail_) return absl::UnavailableError("told to fail");
-    return MemoryStore::Load(session_id, each);
-  }
-
-  void Hold() {
-    absl::MutexLock lock(&mutex_);
-    held_ = true;
-  }
-  // Waits until a commit is held, then decides what becomes of it and of those behind it.
-  void LetGo(Fault fault) {
-    absl::MutexLock lock(&mutex_);
-    EXPECT_TRUE(
-        mutex_.AwaitWithTimeout(absl::Condition(this, &FaultyStore::HasWaiting), kDeadline));
-    fault_ = fault;
-    held_ = false;
-  }
-  void Heal() {
-    absl::MutexLock lock(&mutex_);
-    fault_ = Fault::kNone;
-  }
-  void FailLoads() { loads_fail_ = true; }
-  void HealLoads() { loads_fail_ = false; }
-  int loads() const { return loads_; }
-
- private:
-  bool MayPass() const { return !held_; }
-  bool HasWaiting() const { return waiting_ > 0; }
-
-  absl::Mutex mutex_;
-  bool held_ = false;
-  int waiting_ = 0;
-  Fault fault_ = Fault::kNone;
-  std::atomic<bool> loads_fail_{false};
-  std::atomic<int> loads_{0};
-};
 
 template <typename T>
 class Result {

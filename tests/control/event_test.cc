@@ -45,12 +45,8 @@ google::protobuf::Value& Payload(v1::Event& event) {
   return (*event.mutable_custom()->mutable_data()->mutable_fields())["a"];
 }
 
-std::vector<BadEvent> BadEvents() {
+std::vector<BadEvent> BadHeads() {
   const v1::Event progress = ProgressEvent("s1", 50);
-  const v1::Event custom = CustomEvent("s1", "x");
-  const auto spoil_name = [](const char* name) {
-    return [name](v1::Event& e) { e.mutable_custom()->set_name(name); };
-  };
   return {
       {"NoSessionId", progress, [](v1::Event& e) { e.clear_session_id(); }, "session_id"},
       {"LongSessionId", progress, [](v1::Event& e) { e.set_session_id(std::string(129, 'a')); },
@@ -62,6 +58,12 @@ std::vector<BadEvent> BadEvents() {
       {"PositionSet", progress, [](v1::Event& e) { e.mutable_position()->set_sequence(1); },
        "position"},
       {"TimeSet", progress, [](v1::Event& e) { e.mutable_time()->set_seconds(1); }, "time"},
+  };
+}
+
+std::vector<BadEvent> BadProgresses() {
+  const v1::Event progress = ProgressEvent("s1", 50);
+  return {
       {"PercentBelow", progress, [](v1::Event& e) { e.mutable_progress()->set_percent(-1); },
        "progress.percent"},
       {"PercentAbove", progress, [](v1::Event& e) { e.mutable_progress()->set_percent(100.5); },
@@ -82,6 +84,11 @@ std::vector<BadEvent> BadEvents() {
       {"ProgressResultTooDeep", progress,
        [](v1::Event& e) { *e.mutable_progress()->mutable_result() = Nested(kStructDepthMax + 1); },
        "progress.result"},
+  };
+}
+
+std::vector<BadEvent> BadResults() {
+  return {
       {"NoModelName", Result(), [](v1::Event& e) { e.mutable_model_result()->clear_model_name(); },
        "model_result.model_name"},
       {"LongModelName", Result(),
@@ -109,6 +116,11 @@ std::vector<BadEvent> BadEvents() {
       {"ResultNotUtf8", Result(),
        [](v1::Event& e) { e.mutable_model_result()->set_result("\xC3\x28"); },
        "model_result.result"},
+  };
+}
+
+std::vector<BadEvent> BadClarifications() {
+  return {
       {"NoClarificationId", Question(),
        [](v1::Event& e) { e.mutable_clarification()->clear_clarification_id(); },
        "clarification.clarification_id"},
@@ -140,6 +152,15 @@ std::vector<BadEvent> BadEvents() {
          e.mutable_clarification()->set_default_response(std::string(kTextBytesMax + 1, 'd'));
        },
        "clarification.default_response"},
+  };
+}
+
+std::vector<BadEvent> BadPayloads() {
+  const v1::Event custom = CustomEvent("s1", "x");
+  const auto spoil_name = [](const char* name) {
+    return [name](v1::Event& e) { e.mutable_custom()->set_name(name); };
+  };
+  return {
       {"NoErrorMessage", FinalErrorEvent("s1"),
        [](v1::Event& e) { e.mutable_error()->clear_message(); }, "error.message"},
       {"ContractName", custom, spoil_name("progress"), "custom.name"},
@@ -181,10 +202,14 @@ TEST_P(BadEventTest, IsRefusedAndItsFieldNamed) {
   EXPECT_EQ(std::string(status.message()).rfind(GetParam().names + ":", 0), 0u) << status;
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, BadEventTest, testing::ValuesIn(BadEvents()),
-                         [](const testing::TestParamInfo<BadEvent>& info) {
-                           return info.param.name;
-                         });
+std::string NameOf(const testing::TestParamInfo<BadEvent>& info) { return info.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(Heads, BadEventTest, testing::ValuesIn(BadHeads()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Progresses, BadEventTest, testing::ValuesIn(BadProgresses()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Results, BadEventTest, testing::ValuesIn(BadResults()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Clarifications, BadEventTest, testing::ValuesIn(BadClarifications()),
+                         NameOf);
+INSTANTIATE_TEST_SUITE_P(Payloads, BadEventTest, testing::ValuesIn(BadPayloads()), NameOf);
 
 TEST(EventTest, TheLimitsThemselvesAreAllowed) {
   v1::Event progress = ProgressEvent("s1", 100);

@@ -1,0 +1,142 @@
+// PublishEvents when the store fails: nothing behind an unknown outcome is accepted until that
+// event comes again.
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "control/broker.h"
+#include "control/session_service.h"
+#include "tests/control/events.h"
+#include "tests/control/faulty_store.h"
+
+namespace sessioncast::test {
+namespace {
+
+class PublishStreamTest : public testing::Test {
+ protected:
+  PublishStreamTest() {
+    grpc::ServerBuilder builder;
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+    stub_ = v1::SessionService::NewStub(server_->InProcessChannel(grpc::ChannelArguments()));
+    call_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    stream_ = stub_->PublishEvents(&call_);
+  }
+  ~PublishStreamTest() override {
+    stream_->WritesDone();
+    v1::PublishEventsResponse response;
+    while (stream_->Read(&response)) {
+    }
+    EXPECT_TRUE(stream_->Finish().ok());
+    server_->Shutdown();
+  }
+
+  // Sends custom events whose text is their key, in one message.
+  void Send(const std::vector<std::string>& keys, const std::string& session_id = "s1") {
+    v1::PublishEventsRequest request;
+    for (const std::string& key : keys)
+      *request.add_events() = PublishRequest(CustomEvent(session_id, key), key);
+    ASSERT_TRUE(stream_->Write(request));
+  }
+
+  // The next outcomes: a sequence, or the code of a refusal below 0.
+  std::vector<int> Outcomes(size_t count) {
+    while (outcomes_.size() < count) {
+      v1::PublishEventsResponse response;
+      if (!stream_->Read(&response)) break;
+      for (const v1::PublishOutcome& outcome : response.outcomes()) {
+        outcomes_.push_back(outcome.has_refused()
+                                ? -outcome.refused().code()
+                                : static_cast<int>(outcome.accepted().position().sequence()));
+      }
+    }
+    return std::exchange(outcomes_, {});
+  }
+
+  FaultyStore store_;
+  control::Broker broker_{store_, control::BrokerOptions{}};
+  control::SessionService service_{broker_, control::SessionServiceOptions{}};
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<v1::SessionService::Stub> stub_;
+  grpc::ClientContext call_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::PublishEventsRequest, v1::PublishEventsResponse>>
+      stream_;
+  std::vector<int> outcomes_;
+};
+
+constexpr int kUnknown = -grpc::StatusCode::UNAVAILABLE;
+using Expected = std::vector<int>;
+
+TEST_F(PublishStreamTest, NothingBehindAnUnknownOutcomeIsAcceptedUntilThatEventComesAgain) {
+  Send({"a"});
+  EXPECT_EQ(Outcomes(1), (Expected{1}));
+  store_.Hold();
+  Send({"b", "c"});
+  store_.LetGo(Fault::kLosesTheGroup);
+  EXPECT_EQ(Outcomes(2), (Expected{kUnknown, kUnknown}));
+  store_.Heal();
+  Send({"d"});
+  EXPECT_EQ(Outcomes(1), (Expected{kUnknown}));
+  Send({"b", "c", "d"});
+  EXPECT_EQ(Outcomes(3), (Expected{2, 3, 4}));
+}
+
+TEST_F(PublishStreamTest, OtherSessionsOfTheStreamGoOn) {
+  Send({"a"}, "other");
+  EXPECT_EQ(Outcomes(1), (Expected{1}));
+  store_.Hold();
+  Send({"a"});
+  store_.LetGo(Fault::kLosesTheGroup);
+  EXPECT_EQ(Outcomes(1), (Expected{kUnknown}));
+  store_.Heal();
+  Send({"b"}, "other");
+  EXPECT_EQ(Outcomes(1), (Expected{2}));
+}
+
+TEST_F(PublishStreamTest, AnEventThatFailsAgainStopsItsSessionAgain) {
+  store_.Hold();
+  Send({"a", "b"});
+  store_.LetGo(Fault::kLosesTheGroup);
+  EXPECT_EQ(Outcomes(2), (Expected{kUnknown, kUnknown}));
+  Send({"a"});
+  EXPECT_EQ(Outcomes(1), (Expected{kUnknown}));
+  store_.Heal();
+  Send({"b"});
+  EXPECT_EQ(Outcomes(1), (Expected{kUnknown}));
+  Send({"a", "b"});
+  EXPECT_EQ(Outcomes(2), (Expected{1, 2}));
+}
+
+TEST_F(PublishStreamTest, AnEventThatWasStoredAfterAllIsADuplicateAndTheRestFollowsIt) {
+  store_.Hold();
+  Send({"a"});
+  store_.LetGo(Fault::kStoresItButFails);
+  EXPECT_EQ(Outcomes(1), (Expected{kUnknown}));
+  store_.Heal();
+  Send({"a", "b"});
+  EXPECT_EQ(Outcomes(2), (Expected{1, 2}));
+}
+
+TEST_F(PublishStreamTest, MoreThanTheStreamsBytesAreAllAnswered) {
+  constexpr int kMessages = 40;
+  const std::string text(200'000, 'x');  // 8 MB in all, twice the stream's bound
+  std::thread sending([this, &text] {
+    for (int n = 0; n < kMessages; ++n) {
+      v1::PublishEventsRequest request;
+      *request.add_events() = PublishRequest(CustomEvent("s1", text));
+      EXPECT_TRUE(stream_->Write(request));
+    }
+  });
+  Expected expected;
+  for (int n = 1; n <= kMessages; ++n) expected.push_back(n);
+  EXPECT_EQ(Outcomes(kMessages), expected);
+  sending.join();
+}
+
+}  // namespace
+}  // namespace sessioncast::test
