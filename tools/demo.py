@@ -49,13 +49,20 @@ class Server:
     """A running `sessioncast serve`, whose log is shown as it comes and read for the addresses."""
 
     def __init__(self, options):
-        command = [options.bin / "sessioncast", "serve", f"--http_listen={options.http_listen}",
-                   f"--grpc_listen={options.grpc_listen}", f"--store={options.store}"]
+        command = [
+            options.bin / "sessioncast",
+            "serve",
+            f"--http_listen={options.http_listen}",
+            f"--grpc_listen={options.grpc_listen}",
+            f"--store={options.store}",
+        ]
         self._addresses = {}
         self._changed = threading.Condition()
         self._ended = False
         # A session of its own: Ctrl-C reaches this program alone, which then stops the server, once.
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        self._process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
 
@@ -74,7 +81,9 @@ class Server:
 
     def wait_until_it_listens(self):
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or len(self._addresses) == 2, START_SECONDS_MAX)
+            self._changed.wait_for(
+                lambda: self._ended or len(self._addresses) == 2, START_SECONDS_MAX
+            )
             if len(self._addresses) < 2:
                 sys.exit("[demo] the server did not start; the lines above say why")
 
@@ -99,9 +108,13 @@ class Publisher:
     """`sessioncast publish SESSION`, which takes one event a line."""
 
     def __init__(self, tool, control, session_id):
-        self._process = subprocess.Popen([tool, "publish", session_id, f"--control={control}"],
-                                         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                                         start_new_session=True)
+        self._process = subprocess.Popen(
+            [tool, "publish", session_id, f"--control={control}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
 
     def publish(self, **event):
         self._process.stdin.write(json.dumps(event) + "\n")
@@ -150,17 +163,26 @@ class Demo:
     def _point_page_at(self, session_id):
         pointer_session = time.strftime("demo-%Y-%m-%d", time.gmtime())
         with Publisher(self._tool, self._control, pointer_session) as publisher:
-            publisher.publish(progress={"progress": 0, "status": "SESSION_STATUS_ACTIVE",
-                                        "result": {"sessionId": session_id}})
+            publisher.publish(
+                progress={
+                    "progress": 0,
+                    "status": "SESSION_STATUS_ACTIVE",
+                    "result": {"sessionId": session_id},
+                }
+            )
 
     def _run_session(self, session_id, publisher):
         self._publish_progress(publisher, 0)
-        self._stream_models(publisher, {name: TEXTS[name] for name in ("llama3.1:8b", "mistral:7b")}, (5, 60))
+        self._stream_models(
+            publisher, {name: TEXTS[name] for name in ("llama3.1:8b", "mistral:7b")}, (5, 60)
+        )
         audience = self._ask(session_id)
         text = TEXTS["qwen2.5:14b"].format(audience=audience)
         self._stream_models(publisher, {"qwen2.5:14b": text}, (60, 95))
         self._publish_progress(publisher, 100, "COMPLETED")
-        publisher.publish(completed={"result": {"audience": audience, "summary": text, "models": len(MODELS)}})
+        publisher.publish(
+            completed={"result": {"audience": audience, "summary": text, "models": len(MODELS)}}
+        )
 
     def _publish_progress(self, publisher, percent, status="PROCESSING"):
         publisher.publish(progress={"progress": percent, "status": f"SESSION_STATUS_{status}"})
@@ -184,16 +206,33 @@ class Demo:
         provider, words_a_tick = MODELS[name]
         written[name] = min(len(words), written[name] + words_a_tick)
         state = "COMPLETED" if written[name] == len(words) else "PROCESSING"
-        publisher.publish(modelResult={
-            "modelName": name, "provider": provider, "duration": str(int((time.monotonic() - started) * 1000)),
-            "result": " ".join(words[:written[name]]), "status": f"MODEL_RESULT_STATUS_{state}"})
+        publisher.publish(
+            modelResult={
+                "modelName": name,
+                "provider": provider,
+                "duration": str(int((time.monotonic() - started) * 1000)),
+                "result": " ".join(words[: written[name]]),
+                "status": f"MODEL_RESULT_STATUS_{state}",
+            }
+        )
 
     def _ask(self, session_id):
         say(f"asking: {QUESTION} (answer on the page; after {ANSWER_SECONDS} s: {DEFAULT_ANSWER})")
         asking = subprocess.Popen(
-            [self._tool, "ask", session_id, f"--question={QUESTION}", f"--default_response={DEFAULT_ANSWER}",
-             f"--time_limit_ms={ANSWER_SECONDS * 1000}", "--json", f"--control={self._control}"],
-            stdout=subprocess.PIPE, text=True, start_new_session=True)
+            [
+                self._tool,
+                "ask",
+                session_id,
+                f"--question={QUESTION}",
+                f"--default_response={DEFAULT_ANSWER}",
+                f"--time_limit_ms={ANSWER_SECONDS * 1000}",
+                "--json",
+                f"--control={self._control}",
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         try:
             while asking.poll() is None:
                 self._pause(0.1)
@@ -224,19 +263,33 @@ def check_ports(options):
         with socket.socket() as probe:
             probe.settimeout(1)
             if port != 0 and probe.connect_ex(("127.0.0.1", port)) == 0:
-                sys.exit(f"[demo] port {port} is taken by another program: stop that one, or choose another port, "
-                         f"for example: ./tools/run --{flag}=localhost:{port + 1}")
+                sys.exit(
+                    f"[demo] port {port} is taken by another program: stop that one, or choose another port, "
+                    f"for example: ./tools/run --{flag}=localhost:{port + 1}"
+                )
 
 
 def parse_flags():
-    parser = argparse.ArgumentParser(prog="tools/run", description="A demo session on a page, again and again.")
-    parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("build/release/bin"),
-                        help="where the built programs are")
-    parser.add_argument("--http_listen", default="localhost:3000", help="the page, Socket.IO and REST")
+    parser = argparse.ArgumentParser(
+        prog="tools/run", description="A demo session on a page, again and again."
+    )
+    parser.add_argument(
+        "--bin",
+        type=pathlib.Path,
+        default=pathlib.Path("build/release/bin"),
+        help="where the built programs are",
+    )
+    parser.add_argument(
+        "--http_listen", default="localhost:3000", help="the page, Socket.IO and REST"
+    )
     parser.add_argument("--grpc_listen", default="localhost:50051", help="gRPC")
-    parser.add_argument("--store", default="rocksdb:./sessioncast-data", help="rocksdb:DIR or memory")
+    parser.add_argument(
+        "--store", default="rocksdb:./sessioncast-data", help="rocksdb:DIR or memory"
+    )
     parser.add_argument("--pace", type=float, default=1.0, help="below 1: the demo runs faster")
-    parser.add_argument("--check_ports_only", action="store_true", help="only look whether the ports are free")
+    parser.add_argument(
+        "--check_ports_only", action="store_true", help="only look whether the ports are free"
+    )
     return parser.parse_args()
 
 
@@ -244,7 +297,9 @@ def print_where_to_look(server):
     http = server.address("edge").replace("127.0.0.1", "localhost")
     control = server.address("control").replace("127.0.0.1", "localhost")
     say(f"the page:     http://{http}/")
-    say(f"gRPC:         {control}, for example: build/release/bin/sessioncast list --control={control}")
+    say(
+        f"gRPC:         {control}, for example: build/release/bin/sessioncast list --control={control}"
+    )
     say("Ctrl-C stops everything")
 
 

@@ -11,11 +11,24 @@ import pathlib
 import re
 import sys
 
-# --- The rules ---------------------------------------------------------------------------------------------------------
+# --- The rules
 
-TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "README.md", "proto", "edge", "control", "client_sdk", "tests", "bench",
-             "tools", "docs", "examples",
-             "build", "sessioncast-data"}  # not committed
+TOP_LEVEL = {
+    "CMakeLists.txt",
+    "CMakePresets.json",
+    "README.md",
+    "proto",
+    "edge",
+    "control",
+    "client_sdk",
+    "tests",
+    "bench",
+    "tools",
+    "docs",
+    "examples",
+    "build",
+    "sessioncast-data",
+}  # not committed
 
 # Which rooms a room may include, beside itself. The first prefix that fits a path names its room.
 ROOMS = {
@@ -26,7 +39,15 @@ ROOMS = {
     "edge": ["proto", "edge/socketio", "edge/engineio", "tools/daemon"],
     "client_sdk": ["proto"],
     "tools/daemon": [],
-    "tools": ["proto", "client_sdk", "control", "edge", "edge/socketio", "edge/engineio", "tools/daemon"],
+    "tools": [
+        "proto",
+        "client_sdk",
+        "control",
+        "edge",
+        "edge/socketio",
+        "edge/engineio",
+        "tools/daemon",
+    ],
     "tests": None,  # anything
     "bench": None,
     "examples": ["client_sdk", "proto"],
@@ -35,36 +56,82 @@ ROOMS = {
 # Layers within a room, lowest first. A file includes its own layer and those below; a stem not named here belongs to
 # the layer of the longest prefix that is (`history_fold` to `history`).
 LAYERS = {
-    "control": [["utf8", "random", "worker_pool", "error_detail"], ["validate", "handling", "deadline"], ["event"],
-                ["fold", "pager"], ["history", "store"],
-                ["session", "memory_store", "rocksdb_store", "commit_queue", "deadline_thread"], ["broker"],
-                ["grpc_status", "wake_gate"],
-                ["ask_call", "publish_stream", "session_stream", "attach_stream"],
-                ["session_service", "edge_service"], ["listener"], ["server"], ["flags"], ["main"]],
-    "edge": [["wire", "attach_stream"], ["hub"], ["upstream"], ["access", "answer", "readiness", "web_files"],
-             ["rest", "session_socket"], ["server"], ["flags"], ["main"]],
+    "control": [
+        ["utf8", "random", "worker_pool", "error_detail"],
+        ["validate", "handling", "deadline"],
+        ["event"],
+        ["fold", "pager"],
+        ["history", "store"],
+        ["session", "memory_store", "rocksdb_store", "commit_queue", "deadline_thread"],
+        ["broker"],
+        ["grpc_status", "wake_gate"],
+        ["ask_call", "publish_stream", "session_stream", "attach_stream"],
+        ["session_service", "edge_service"],
+        ["listener"],
+        ["server"],
+        ["flags"],
+        ["main"],
+    ],
+    "edge": [
+        ["wire", "attach_stream"],
+        ["hub"],
+        ["upstream"],
+        ["access", "answer", "readiness", "web_files"],
+        ["rest", "session_socket"],
+        ["server"],
+        ["flags"],
+        ["main"],
+    ],
 }
 
 # Files of one layer that may not see each other.
 STRANGERS = {
-    "control": [{"history", "store"}, {"memory_store", "rocksdb_store"}, {"session_service", "edge_service"}],
+    "control": [
+        {"history", "store"},
+        {"memory_store", "rocksdb_store"},
+        {"session_service", "edge_service"},
+    ],
     "edge": [{"rest", "session_socket"}],
 }
 
 # Files without I/O, clocks and locks: no such header, no such call.
-PURE = ["control/utf8", "control/validate", "control/handling", "control/event", "control/fold", "control/pager",
-        "control/history", "edge/wire", "edge/engineio/packet", "edge/engineio/utf8", "edge/engineio/websocket_frame",
-        "edge/socketio/packet"]
-IMPURE = re.compile(r"#include <(mutex|thread|fstream|iostream|condition_variable|shared_mutex)>"
-                    r"|#include \"absl/(synchronization/|time/clock)|(system|steady)_clock::now\(|absl::Now\(")
+PURE = [
+    "control/utf8",
+    "control/validate",
+    "control/handling",
+    "control/event",
+    "control/fold",
+    "control/pager",
+    "control/history",
+    "edge/wire",
+    "edge/engineio/packet",
+    "edge/engineio/utf8",
+    "edge/engineio/websocket_frame",
+    "edge/socketio/packet",
+]
+IMPURE = re.compile(
+    r"#include <(mutex|thread|fstream|iostream|condition_variable|shared_mutex)>"
+    r"|#include \"absl/(synchronization/|time/clock)|(system|steady)_clock::now\(|absl::Now\("
+)
 
 # Where the headers of a library may be included: path prefixes. Tests may use anything.
 LIBRARIES = {
     "boost/": ["edge/engineio/", "edge/rest", "edge/server"],
-    "grpcpp/": ["control/session_service", "control/edge_service", "control/grpc_status", "control/ask_call",
-                "control/publish_stream", "control/session_stream", "control/attach_stream", "control/server",
-                "edge/attach_stream", "edge/upstream",
-                "edge/server", "client_sdk/", "tools/serve"],
+    "grpcpp/": [
+        "control/session_service",
+        "control/edge_service",
+        "control/grpc_status",
+        "control/ask_call",
+        "control/publish_stream",
+        "control/session_stream",
+        "control/attach_stream",
+        "control/server",
+        "edge/attach_stream",
+        "edge/upstream",
+        "edge/server",
+        "client_sdk/",
+        "tools/serve",
+    ],
     "rocksdb/": ["control/rocksdb_store"],
     "nlohmann/": ["edge/", "tools/"],
     "absl/log/": [],
@@ -82,18 +149,37 @@ BROWSER_FIELDS = ["modelName", "hasClarifications", "clarificationCount", "hasRe
 LINE_RULES = [
     (r"\[=\]", "", "capture by name, not [=]"),
     (r"#include\s+[<\"](bits/|\.\.?/)", "", "include from the repository root"),
-    (r"\b(sleep_for|SleepFor|usleep|sleep_until)\s*\(", "tests/", "wait for a condition with a deadline, do not sleep"),
+    (
+        r"\b(sleep_for|SleepFor|usleep|sleep_until)\s*\(",
+        "tests/",
+        "wait for a condition with a deadline, do not sleep",
+    ),
     (r"\bGTEST_SKIP\b|\bDISABLED_", "tests/", "a test runs, or is not there"),
 ]
 
-DEFINITION = re.compile(r"(?!(?:namespace|class|struct|enum|union|using|extern|typedef|static_assert)\b)[A-Za-z_~:<\[]")
+DEFINITION = re.compile(
+    r"(?!(?:namespace|class|struct|enum|union|using|extern|typedef|static_assert)\b)[A-Za-z_~:<\[]"
+)
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
 
-# --- Reading the tree --------------------------------------------------------------------------------------------------
+# --- Reading the tree
 
 SKIPPED_DIRECTORIES = {"node_modules", "build", "__pycache__", "sessioncast-data"}
 CPP = {".h", ".cc"}
-TEXT = CPP | {".proto", ".py", ".js", ".mjs", ".ts", ".css", ".html", ".txt", ".md", ".sh", ".cmake", ""}
+TEXT = CPP | {
+    ".proto",
+    ".py",
+    ".js",
+    ".mjs",
+    ".ts",
+    ".css",
+    ".html",
+    ".txt",
+    ".md",
+    ".sh",
+    ".cmake",
+    "",
+}
 
 
 class Source:
@@ -115,7 +201,11 @@ class Source:
 
 def sources(root):
     for directory, names, files in os.walk(root):
-        names[:] = sorted(n for n in names if n not in SKIPPED_DIRECTORIES and not (n.startswith(".") and n != ".ci"))
+        names[:] = sorted(
+            n
+            for n in names
+            if n not in SKIPPED_DIRECTORIES and not (n.startswith(".") and n != ".ci")
+        )
         for name in sorted(files):
             path = pathlib.Path(directory, name)
             if path.suffix in TEXT and not name.startswith("."):
@@ -127,7 +217,8 @@ def room_of(path):
     return max(fitting, key=len) if fitting else None
 
 
-# --- The checks: each yields (line, what) ------------------------------------------------------------------------------
+# --- The checks: each yields (line, what)
+
 
 def check_rooms(source):
     room = room_of(source.path)
@@ -142,8 +233,12 @@ def check_rooms(source):
 
 def layer_of(room, stem):
     """(index, name) of the layer that a file belongs to, or None."""
-    fitting = [(len(name), index, name) for index, names in enumerate(LAYERS[room]) for name in names
-               if stem == name or stem.startswith(name + "_")]
+    fitting = [
+        (len(name), index, name)
+        for index, names in enumerate(LAYERS[room])
+        for name in names
+        if stem == name or stem.startswith(name + "_")
+    ]
     return max(fitting)[1:] if fitting else None
 
 
@@ -177,14 +272,19 @@ def check_libraries(source):
 
 
 def check_purity(source):
-    if source.suffix in CPP and any(re.match(re.escape(pure) + r"(_\w+)?\.", source.path) for pure in PURE):
+    if source.suffix in CPP and any(
+        re.match(re.escape(pure) + r"(_\w+)?\.", source.path) for pure in PURE
+    ):
         for number, line in enumerate(source.lines, 1):
             if IMPURE.search(line):
                 yield number, "this file is pure: it does no I/O, reads no clock, takes no lock"
 
 
 def check_size(source):
-    if source.suffix in CPP | {".proto", ".py", ".js", ".mjs", ".ts"} and len(source.lines) > FILE_LINES_MAX:
+    if (
+        source.suffix in CPP | {".proto", ".py", ".js", ".mjs", ".ts"}
+        and len(source.lines) > FILE_LINES_MAX
+    ):
         yield FILE_LINES_MAX + 1, f"{len(source.lines)} lines; at most {FILE_LINES_MAX}"
 
 
@@ -207,7 +307,9 @@ def check_function_size(source):
 
 
 def words_of(name):
-    return set(re.findall(r"[A-Z][a-z0-9]*", name)) | {word.capitalize() for word in name.split("_")}
+    return set(re.findall(r"[A-Z][a-z0-9]*", name)) | {
+        word.capitalize() for word in name.split("_")
+    }
 
 
 def check_names(source):
@@ -216,8 +318,10 @@ def check_names(source):
     banned = words_of(source.stem) & BANNED_IN_NAMES
     if banned:
         yield 1, f"the file's name says {', '.join(sorted(banned))}: say what it does"
-    declaration = re.compile(r"^\s*(?:template\s*<.*>\s*)?(?:class|struct|enum(?: class)?|union|message|using|def|namespace)\s+"
-                             r"(?:\[\[\w+\]\]\s*)?([A-Za-z_]\w*)\s*(?![\w:]|::)")
+    declaration = re.compile(
+        r"^\s*(?:template\s*<.*>\s*)?(?:class|struct|enum(?: class)?|union|message|using|def|namespace)\s+"
+        r"(?:\[\[\w+\]\]\s*)?([A-Za-z_]\w*)\s*(?![\w:]|::)"
+    )
     for number, line in enumerate(source.lines, 1):
         match = declaration.match(line)
         banned = words_of(match[1]) & BANNED_IN_NAMES if match else None
@@ -251,7 +355,11 @@ def check_unfinished(source):
 
 
 def check_browser_fields(source):
-    if source.suffix not in CPP or not source.path.startswith(("edge/", "control/")) or source.stem == "wire":
+    if (
+        source.suffix not in CPP
+        or not source.path.startswith(("edge/", "control/"))
+        or source.stem == "wire"
+    ):
         return
     for number, line in enumerate(source.lines, 1):
         for field in BROWSER_FIELDS:
@@ -266,8 +374,20 @@ def check_python_sleep(source):
                 yield number, "wait for a condition with a deadline, do not sleep"
 
 
-CHECKS = [check_rooms, check_layers, check_libraries, check_purity, check_size, check_function_size, check_names,
-          check_opening, check_lines, check_unfinished, check_browser_fields, check_python_sleep]
+CHECKS = [
+    check_rooms,
+    check_layers,
+    check_libraries,
+    check_purity,
+    check_size,
+    check_function_size,
+    check_names,
+    check_opening,
+    check_lines,
+    check_unfinished,
+    check_browser_fields,
+    check_python_sleep,
+]
 
 
 def check_top_level(root):
@@ -286,7 +406,9 @@ def violations(root):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
+    parser.add_argument(
+        "--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent
+    )
     found = list(violations(parser.parse_args().root.resolve()))
     for violation in found:
         print(violation)

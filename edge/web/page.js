@@ -1,8 +1,10 @@
-// The page at /: one session as a web client sees it, with the stock Socket.IO client and nothing else.
+// The page at /: one session as a web client sees it, with the stock Socket.IO client and nothing
+// else.
 //
-// Which session: the one in the address behind '#', else the demo's, whose id is in `result.sessionId` of the progress
-// of the session demo-YYYY-MM-DD (tools/demo.py). It also shows the resume rule of docs/PROTOCOL.md: the position of
-// the last event that was shown goes into the next subscribe.
+// Which session: the one in the address behind '#', else the demo's, whose id is in
+// `result.sessionId` of the progress of the session demo-YYYY-MM-DD (tools/demo.py). It also shows
+// the resume rule of docs/PROTOCOL.md: the position of the last event that was shown goes into the
+// next subscribe.
 'use strict';
 
 const EVENTS_SHOWN_MAX = 200;
@@ -12,19 +14,19 @@ const byId = (id) => document.getElementById(id);
 
 const socket = io({ transports: ['websocket', 'polling'] });
 
-let pointerId = null;  // the session that names the demo's current one; null while a person has chosen
-let sessionId = null;  // the session that is shown
-let last = null;       // the position of the last event that was shown; null: none
+let pointerId = null; // the session that names the demo's current one; null: a person has chosen
+let sessionId = null; // the session that is shown
+let last = null; // the position of the last event that was shown; null: none
 
 function chosenSession() {
-  return decodeURIComponent(location.hash.slice(1));
+  return location.hash.slice(1);
 }
 
 function demoPointer() {
   return 'demo-' + new Date().toISOString().slice(0, 10);
 }
 
-// --- which session is watched -------------------------------------------------------------------------------------
+// --- which session is watched ---
 
 function follow() {
   const chosen = chosenSession();
@@ -54,7 +56,8 @@ function subscribe() {
   socket.emit('subscribe', last ? { sessionId, after: last } : sessionId);
 }
 
-// Whether this is the next event of the session that is shown; moves the position. See docs/PROTOCOL.md, resume.
+// Whether this is the next event of the session that is shown; moves the position. See
+// docs/PROTOCOL.md, resume.
 function accept(event) {
   if (event.sessionId !== sessionId) return false;
   if (last && event.epoch === last.epoch) {
@@ -78,7 +81,9 @@ socket.on('disconnect', (reason) => {
   showConnection('disconnected', `disconnected (${reason}), coming back …`);
 });
 
-socket.on('connect_error', () => showConnection('disconnected', 'the server is away, trying again …'));
+socket.on('connect_error', () =>
+  showConnection('disconnected', 'the server is away, trying again …'),
+);
 
 socket.on('subscribed', (data) => {
   if (data.sessionId === sessionId) last = { epoch: data.epoch, sequence: data.sequence };
@@ -90,7 +95,7 @@ socket.on('resync', (data) => {
   last = { epoch: data.epoch, sequence: data.sequence };
 });
 
-// --- what happens in it -------------------------------------------------------------------------------------------
+// --- what happens in it ---
 
 socket.on('progress', (data) => {
   if (data.sessionId === pointerId && data.result?.sessionId) watch(data.result.sessionId);
@@ -98,18 +103,24 @@ socket.on('progress', (data) => {
   byId('status').textContent = data.status;
   byId('bar').value = data.progress;
   byId('percent').textContent =
-      `${data.progress} % – ${data.prompts.completed} of ${data.prompts.total} results complete`;
+    `${data.progress} % – ${data.prompts.completed} of ${data.prompts.total} results complete`;
   note('progress', data, `${data.progress} % ${data.status}`);
-  if (data.status === 'EXPIRED') showEnd('Expired', 'Nobody published to this session for its time to live.');
+  if (data.status === 'EXPIRED')
+    showEnd('Expired', 'Nobody published to this session for its time to live.');
 });
 
 socket.on('model_result', (data) => {
   if (!accept(data)) return;
   const card = cardFor('models', `${data.modelName} ${data.runId ?? ''}`, 'model');
   card.dataset.status = data.status;
-  const about = [data.provider, data.status, `${(data.duration / 1000).toFixed(1)} s`].filter(Boolean).join(' · ');
+  const about = [data.provider, data.status, `${(data.duration / 1000).toFixed(1)} s`]
+    .filter(Boolean)
+    .join(' · ');
   card.replaceChildren(
-      element('h3', data.modelName), element('p', about, 'about'), element('p', data.error ?? data.result, 'text'));
+    element('h3', data.modelName),
+    element('p', about, 'about'),
+    element('p', data.error ?? data.result, 'text'),
+  );
   note('model_result', data, `${data.modelName} ${data.status}`);
 });
 
@@ -119,7 +130,9 @@ socket.on('clarification', (data) => {
   card.dataset.status = data.status;
   const closed = data.status !== 'pending';
   card.replaceChildren(
-      element('h3', data.question), closed ? element('p', outcomeOf(data), 'text') : answerForm(data));
+    element('h3', data.question),
+    closed ? element('p', outcomeOf(data), 'text') : answerForm(data),
+  );
   note('clarification', data, closed ? data.outcome : data.question);
 });
 
@@ -130,8 +143,9 @@ socket.on('completed', (data) => {
 });
 
 socket.on('error', (data) => {
-  if (data.sessionId !== undefined && data.sequence === undefined) {
-    if (data.sessionId === sessionId) byId('percent').textContent = data.error;
+  if (data.sequence === undefined) {
+    // Not of a session's log: it answers what this page has sent.
+    if (!data.sessionId || data.sessionId === sessionId) byId('percent').textContent = data.error;
     return;
   }
   if (!accept(data)) return;
@@ -139,8 +153,17 @@ socket.on('error', (data) => {
   note('error', data, data.error);
 });
 
-const CONTRACT_EVENTS = new Set(['connected', 'subscribed', 'unsubscribed', 'resync', 'progress', 'model_result',
-  'clarification', 'completed', 'error']);
+const CONTRACT_EVENTS = new Set([
+  'connected',
+  'subscribed',
+  'unsubscribed',
+  'resync',
+  'progress',
+  'model_result',
+  'clarification',
+  'completed',
+  'error',
+]);
 
 // Events of the publisher's own.
 socket.onAny((name, data) => {
@@ -151,11 +174,13 @@ socket.onAny((name, data) => {
 function outcomeOf(data) {
   if (data.outcome === 'cancelled') return 'The question was withdrawn.';
   if (data.outcome === 'answered') return `Answer: ${data.response}`;
-  return data.response === undefined ? 'Nobody answered in time.' : `Nobody answered in time: ${data.response}`;
+  return data.response === undefined
+    ? 'Nobody answered in time.'
+    : `Nobody answered in time: ${data.response}`;
 }
 
-// A form that answers by the socket. The card is replaced when the event with the outcome comes, here and at every
-// other viewer.
+// A form that answers by the socket. The card is replaced when the event with the outcome comes,
+// here and at every other viewer.
 function answerForm(question) {
   const form = document.createElement('form');
   const input = element('input');
@@ -165,15 +190,19 @@ function answerForm(question) {
   form.append(input, element('button', 'Answer'), refusal);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    const answer = { sessionId: question.sessionId, clarificationId: question.clarificationId, response: input.value };
+    const answer = {
+      sessionId: question.sessionId,
+      clarificationId: question.clarificationId,
+      response: input.value,
+    };
     socket.timeout(10_000).emit('clarification_response', answer, (timeout, reply) => {
-      refusal.textContent = timeout ? 'No reply; please try again.' : reply.error ?? '';
+      refusal.textContent = timeout ? 'No reply; please try again.' : (reply.error ?? '');
     });
   });
   return form;
 }
 
-// --- the document -------------------------------------------------------------------------------------------------
+// --- the document ---
 
 function element(name, text = '', className = '') {
   const made = document.createElement(name);
@@ -205,7 +234,9 @@ function showEnd(title, text) {
 
 function note(name, data, text) {
   const skipped = data.skipped ? ` (${data.skipped} superseded before it)` : '';
-  byId('events').prepend(element('li', `${data.sequence}  ${data.timestamp}  ${name}  ${text}${skipped}`));
+  byId('events').prepend(
+    element('li', `${data.sequence}  ${data.timestamp}  ${name}  ${text}${skipped}`),
+  );
   while (byId('events').childElementCount > EVENTS_SHOWN_MAX) byId('events').lastChild.remove();
 }
 
@@ -220,7 +251,7 @@ function clear() {
 
 byId('choose').addEventListener('submit', (event) => {
   event.preventDefault();
-  location.hash = encodeURIComponent(byId('session').value.trim());
+  location.hash = byId('session').value.trim();
 });
 addEventListener('hashchange', follow);
 // The demo's pointer has the day in its name.

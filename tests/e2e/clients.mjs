@@ -7,10 +7,16 @@ const WAIT_MS_MAX = 20_000;
 
 export class Client {
   constructor(url, options = {}) {
-    this.events = [];  // {name, data} in the order of arrival
+    this.events = []; // {name, data} in the order of arrival
     this.disconnects = [];
-    this.socket = io(url, { path: '/socket.io/', forceNew: true, transports: ['websocket'], reconnectionDelay: 100,
-      reconnectionDelayMax: 500, ...options });
+    this.socket = io(url, {
+      path: '/socket.io/',
+      forceNew: true,
+      transports: ['websocket'],
+      reconnectionDelay: 100,
+      reconnectionDelayMax: 500,
+      ...options,
+    });
     this.socket.onAny((name, data) => this.#saw({ name, data }));
     this.socket.on('connect', () => this.#wake());
     this.socket.on('disconnect', (reason) => {
@@ -41,8 +47,11 @@ export class Client {
       this.#waiting.add(look);
       look();
     });
-    return within(ms, () => `${what}; seen: ${JSON.stringify(this.events.slice(-20))}`, held)
-      .finally(() => this.#waiting.delete(look));
+    return within(
+      ms,
+      () => `${what}; seen: ${JSON.stringify(this.events.slice(-20))}`,
+      held,
+    ).finally(() => this.#waiting.delete(look));
   }
 
   connected() {
@@ -50,13 +59,17 @@ export class Client {
   }
 
   named(name, sessionId) {
-    return this.events.filter((event) => event.name === name && (!sessionId || event.data.sessionId === sessionId))
+    return this.events
+      .filter((event) => event.name === name && (!sessionId || event.data.sessionId === sessionId))
       .map((event) => event.data);
   }
 
   // The data of the `count`th event of that name.
   async event(name, { sessionId, count = 1 } = {}) {
-    await this.until(() => this.named(name, sessionId).length >= count, `${count} × ${name} ${sessionId ?? ''}`);
+    await this.until(
+      () => this.named(name, sessionId).length >= count,
+      `${count} × ${name} ${sessionId ?? ''}`,
+    );
     return this.named(name, sessionId)[count - 1];
   }
 

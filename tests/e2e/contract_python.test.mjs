@@ -1,5 +1,5 @@
-// The Python of docs/PROTOCOL.md with python-socketio: Debian's, and the newest. As it stands (polling, then the upgrade),
-// and told to use one transport.
+// The Python of docs/PROTOCOL.md with python-socketio: Debian's, and the newest. As it stands
+// (polling, then the upgrade), and told to use one transport.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
@@ -8,7 +8,10 @@ import { Program, ROOT, testOnBoth, within } from '../support/processes.mjs';
 import { example, replace, Workspace } from './page_examples.mjs';
 import { events, publisherTo } from './publisher.mjs';
 
-const PYTHONS = { "Debian's": '/usr/bin/python3', 'the newest': path.join(ROOT, '.cache/python/bin/python') };
+const PYTHONS = {
+  "Debian's": '/usr/bin/python3',
+  'the newest': path.join(ROOT, '.cache/python/bin/python'),
+};
 const CONNECT_END = "socketio_path='/socket.io/')";
 const TRANSPORTS = {
   'as it stands': CONNECT_END,
@@ -21,8 +24,11 @@ for (const [version, python] of Object.entries(PYTHONS)) {
     testOnBoth(`The Python example with ${version} python-socketio ${way}`, async (deployment) => {
       const publisher = publisherTo(deployment);
       const sessionId = randomUUID();
-      const code = replace(example('docs/PROTOCOL.md', 'python', 'sio.wait()'),
-        { 'http://localhost:3000': deployment.url, 'your-session-id': sessionId, [CONNECT_END]: connectEnd });
+      const code = replace(example('docs/PROTOCOL.md', 'python', 'sio.wait()'), {
+        'http://localhost:3000': deployment.url,
+        'your-session-id': sessionId,
+        [CONNECT_END]: connectEnd,
+      });
       const workspace = deployment.closeFirst(new Workspace({ 'example.py': code }));
       const running = new Program(python, ['-u', workspace.file('example.py')]);
       deployment.closeFirst({ close: () => running.signal('SIGKILL') });

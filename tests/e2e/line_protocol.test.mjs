@@ -10,14 +10,26 @@ testOnBoth('A session can be watched with wscat', async (deployment) => {
   const publisher = publisherTo(deployment);
   const sessionId = randomUUID();
   const url = `ws://localhost:${deployment.httpPort}/socket.io/?EIO=4&transport=websocket`;
-  const wscat = new Program(process.execPath, [path.join(ROOT, 'tests/e2e/node_modules/.bin/wscat'), '-c', url]);
+  const wscat = new Program(process.execPath, [
+    path.join(ROOT, 'tests/e2e/node_modules/.bin/wscat'),
+    '-c',
+    url,
+  ]);
   deployment.closeFirst({ close: () => wscat.signal('SIGKILL') });
 
   const [, open] = await wscat.line(/0(\{"sid".*\})/);
   const handshake = JSON.parse(open);
-  assert.deepEqual(Object.keys(handshake).sort(), ['maxPayload', 'pingInterval', 'pingTimeout', 'sid', 'upgrades']);
-  assert.deepEqual([handshake.upgrades, handshake.pingInterval, handshake.pingTimeout, handshake.maxPayload],
-    [[], 25_000, 20_000, 16_384]);
+  assert.deepEqual(Object.keys(handshake).sort(), [
+    'maxPayload',
+    'pingInterval',
+    'pingTimeout',
+    'sid',
+    'upgrades',
+  ]);
+  assert.deepEqual(
+    [handshake.upgrades, handshake.pingInterval, handshake.pingTimeout, handshake.maxPayload],
+    [[], 25_000, 20_000, 16_384],
+  );
   assert.match(handshake.sid, /^[\w-]{20}$/);
 
   wscat.stdin.write('40\n');

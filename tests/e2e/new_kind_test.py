@@ -28,8 +28,15 @@ def touched_files():
 def run(*command, cwd):
     # Outside of any repository, so that git takes the patch as it stands.
     environment = dict(os.environ, GIT_CEILING_DIRECTORIES=str(cwd.parent))
-    return subprocess.run(command, cwd=cwd, env=environment, check=False, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def compile_command(source, copy, generated):
@@ -38,10 +45,22 @@ def compile_command(source, copy, generated):
         if pathlib.Path(entry["file"]) == ROOT / source:
             words = [word for word in shlex.split(entry["command"]) if not word.endswith("ccache")]
             output = words.index("-o")
-            del words[output:output + 2]
-            words = [str(copy / source) if word == entry["file"] else word.replace(f"-I{ROOT}", f"-I{copy}")
-                     if word == f"-I{ROOT}" else word for word in words]
-            return [words[0], f"-I{generated}", *words[1:], "-Werror=switch", "-fsyntax-only"], entry["directory"]
+            del words[output : output + 2]
+            words = [
+                (
+                    str(copy / source)
+                    if word == entry["file"]
+                    else word.replace(f"-I{ROOT}", f"-I{copy}") if word == f"-I{ROOT}" else word
+                )
+                for word in words
+            ]
+            return [
+                words[0],
+                f"-I{generated}",
+                *words[1:],
+                "-Werror=switch",
+                "-fsyntax-only",
+            ], entry["directory"]
     raise AssertionError(f"the build does not compile {source}")
 
 
@@ -52,7 +71,9 @@ class NewKindTest(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.copy = pathlib.Path(directory.name, "copy")
         for room in ROOMS:
-            shutil.copytree(ROOT / room, self.copy / room, ignore=shutil.ignore_patterns("node_modules"))
+            shutil.copytree(
+                ROOT / room, self.copy / room, ignore=shutil.ignore_patterns("node_modules")
+            )
         self.generated = self.copy / "generated"
         self.generated.mkdir()
 

@@ -10,9 +10,13 @@ import { ROOT } from '../support/processes.mjs';
 // The first block of that language whose code has `marker` in it; exactly one block may.
 export function example(page, language, marker) {
   const text = readFileSync(path.join(ROOT, page), 'utf8');
-  const blocks = [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
-    .filter(([, found, code]) => found === language && code.includes(marker));
-  if (blocks.length !== 1) throw new Error(`${page} has ${blocks.length} ${language} blocks with ${JSON.stringify(marker)}`);
+  const blocks = [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].filter(
+    ([, found, code]) => found === language && code.includes(marker),
+  );
+  if (blocks.length !== 1)
+    throw new Error(
+      `${page} has ${blocks.length} ${language} blocks with ${JSON.stringify(marker)}`,
+    );
   return blocks[0][2];
 }
 
@@ -27,10 +31,13 @@ export function replace(code, replacements) {
 
 // JavaScript of TypeScript: types are dropped, nothing else changes.
 export function withoutTypes(code) {
-  return ts.transpileModule(code, { compilerOptions: { target: 'ES2022', module: 'ESNext', removeComments: false } }).outputText;
+  return ts.transpileModule(code, {
+    compilerOptions: { target: 'ES2022', module: 'ESNext', removeComments: false },
+  }).outputText;
 }
 
-// A directory with these files in which npm packages of the tests can be imported; gone after close().
+// A directory with these files in which npm packages of the tests can be imported; gone after
+// close().
 export class Workspace {
   constructor(files) {
     this.path = mkdtempSync(path.join(tmpdir(), 'sessioncast-example-'));
@@ -38,7 +45,11 @@ export class Workspace {
     for (const [name, text] of Object.entries(files)) writeFileSync(this.file(name), text);
   }
 
-  file(name) { return path.join(this.path, name); }
+  file(name) {
+    return path.join(this.path, name);
+  }
 
-  close() { rmSync(this.path, { recursive: true, force: true }); }
+  close() {
+    rmSync(this.path, { recursive: true, force: true });
+  }
 }

@@ -7,7 +7,11 @@ import protoLoader from '@grpc/proto-loader';
 import { ROOT } from '../support/processes.mjs';
 
 const definition = protoLoader.loadSync('sessioncast/v1/session_service.proto', {
-  includeDirs: [path.join(ROOT, 'proto')], longs: Number, enums: String, oneofs: true, defaults: false,
+  includeDirs: [path.join(ROOT, 'proto')],
+  longs: Number,
+  enums: String,
+  oneofs: true,
+  defaults: false,
 });
 const { SessionService } = grpc.loadPackageDefinition(definition).sessioncast.v1;
 
@@ -16,27 +20,45 @@ const CALL_MS_MAX = 20_000;
 
 // A google.protobuf.Struct of a plain object, as protobufjs takes it.
 export function struct(object) {
-  return { fields: Object.fromEntries(Object.entries(object).map(([key, value]) => [key, structValue(value)])) };
+  return {
+    fields: Object.fromEntries(
+      Object.entries(object).map(([key, value]) => [key, structValue(value)]),
+    ),
+  };
 }
 
 function structValue(value) {
   if (value === null) return { nullValue: 'NULL_VALUE' };
   if (Array.isArray(value)) return { listValue: { values: value.map(structValue) } };
   switch (typeof value) {
-    case 'string': return { stringValue: value };
-    case 'number': return { numberValue: value };
-    case 'boolean': return { boolValue: value };
-    default: return { structValue: struct(value) };
+    case 'string':
+      return { stringValue: value };
+    case 'number':
+      return { numberValue: value };
+    case 'boolean':
+      return { boolValue: value };
+    default:
+      return { structValue: struct(value) };
   }
 }
 
 // Events in short.
 export const events = {
-  progress: (percent, more = {}) => ({ progress: { percent, status: 'SESSION_STATUS_PROCESSING', ...more } }),
-  result: (modelName, state, result, more = {}) => (
-    { modelResult: { modelName, status: `MODEL_RESULT_STATUS_${state}`, result, durationMs: 1200, ...more } }),
-  clarification: (clarificationId, question, more = {}) => (
-    { clarification: { clarificationId, question, status: 'CLARIFICATION_STATUS_PENDING', ...more } }),
+  progress: (percent, more = {}) => ({
+    progress: { percent, status: 'SESSION_STATUS_PROCESSING', ...more },
+  }),
+  result: (modelName, state, result, more = {}) => ({
+    modelResult: {
+      modelName,
+      status: `MODEL_RESULT_STATUS_${state}`,
+      result,
+      durationMs: 1200,
+      ...more,
+    },
+  }),
+  clarification: (clarificationId, question, more = {}) => ({
+    clarification: { clarificationId, question, status: 'CLARIFICATION_STATUS_PENDING', ...more },
+  }),
   completed: (result) => ({ completed: { result: struct(result) } }),
   error: (message, final = false) => ({ error: { message, final } }),
   custom: (name, data) => ({ custom: { name, data: struct(data) } }),
@@ -46,16 +68,21 @@ export class Publisher {
   #client;
 
   constructor(address) {
-    // A connection of its own, tried again soon: a new publisher does not wait for what an older one has met.
+    // A connection of its own, tried again soon: a new publisher does not wait for what an older
+    // one has met.
     this.#client = new SessionService(address, grpc.credentials.createInsecure(), {
-      'grpc.use_local_subchannel_pool': 1, 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 500 });
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 500,
+    });
   }
 
   // A unary call; rejects with grpc's error (code, details).
   call(name, request, { ms = CALL_MS_MAX } = {}) {
     return new Promise((resolve, reject) => {
-      this.#client[name](request, { deadline: Date.now() + ms }, (error, response) => (
-        error ? reject(error) : resolve(response)));
+      this.#client[name](request, { deadline: Date.now() + ms }, (error, response) =>
+        error ? reject(error) : resolve(response),
+      );
     });
   }
 
@@ -66,7 +93,11 @@ export class Publisher {
   }
 
   ask(sessionId, clarificationId, question, more = {}, options = { ms: 60_000 }) {
-    return this.call('askClarification', { sessionId, clarificationId, question, ...more }, options);
+    return this.call(
+      'askClarification',
+      { sessionId, clarificationId, question, ...more },
+      options,
+    );
   }
 
   close() {

@@ -10,7 +10,9 @@ const LANGUAGES = {
 
 for (const [language, { file, command, flags }] of Object.entries(LANGUAGES)) {
   testOn('serve', `The README's ${language} subscribes`, async (deployment) => {
-    const code = replace(example('README.md', language, 'my-session'), { 'http://localhost:3000': deployment.url });
+    const code = replace(example('README.md', language, 'my-session'), {
+      'http://localhost:3000': deployment.url,
+    });
     const workspace = deployment.closeFirst(new Workspace({ [file]: code }));
     const running = new Program(command, [...flags, workspace.file(file)]);
     deployment.closeFirst({ close: () => running.signal('SIGKILL') });

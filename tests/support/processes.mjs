@@ -1,7 +1,7 @@
 // Starts and stops the built programs for tests, and waits for what their logs say.
 //
-// Every wait has a deadline. A program that ends by itself, or with another exit code than 0 when it is asked to stop
-// (a sanitizer's report, for example), fails the test that uses it.
+// Every wait has a deadline. A program that ends by itself, or with another exit code than 0 when
+// it is asked to stop (a sanitizer's report, for example), fails the test that uses it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,12 +12,15 @@ import { createInterface } from 'node:readline';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-export const ROOT = process.env.SESSIONCAST_ROOT ?? fileURLToPath(new URL('../..', import.meta.url));
+export const ROOT =
+  process.env.SESSIONCAST_ROOT ?? fileURLToPath(new URL('../..', import.meta.url));
 const BIN = process.env.SESSIONCAST_BIN ?? path.join(ROOT, 'build/dev/bin');
 
 // Leaks in libraries that are not ours; a leak of ours makes the program's exit code 1.
-const ENVIRONMENT = { ...process.env,
-  LSAN_OPTIONS: `suppressions=${path.join(ROOT, 'tests/support/leaks_of_libraries.txt')}:print_suppressions=0` };
+const ENVIRONMENT = {
+  ...process.env,
+  LSAN_OPTIONS: `suppressions=${path.join(ROOT, 'tests/support/leaks_of_libraries.txt')}:print_suppressions=0`,
+};
 
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 20_000;
@@ -31,7 +34,10 @@ export function program(name) {
 export async function within(ms, what, promise) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${typeof what === 'function' ? what() : what}`)), ms);
+    timer = setTimeout(
+      () => reject(new Error(`not within ${ms} ms: ${typeof what === 'function' ? what() : what}`)),
+      ms,
+    );
   });
   try {
     return await Promise.race([promise, late]);
@@ -45,27 +51,39 @@ export class Program {
   constructor(command, args, options = {}) {
     this.name = path.basename(command);
     this.lines = [];
-    this.exit = null;  // {code, signal} once it has ended
-    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: ENVIRONMENT, ...options });
-    this.ended = once(this.#child, 'close').catch((error) => [String(error)]).then(([code, signal]) => {
-      this.exit = { code, signal };  // or why it did not start
-      this.#wake();
+    this.exit = null; // {code, signal} once it has ended
+    this.#child = spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: ENVIRONMENT,
+      ...options,
     });
+    this.ended = once(this.#child, 'close')
+      .catch((error) => [String(error)])
+      .then(([code, signal]) => {
+        this.exit = { code, signal }; // or why it did not start
+        this.#wake();
+      });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
         this.lines.push(line);
         this.#wake();
       });
     }
-    this.#child.stdin.on('error', () => {});  // it may end before it has read everything
+    this.#child.stdin.on('error', () => {}); // it may end before it has read everything
   }
 
   #child;
   #waiting = new Set();
 
-  get pid() { return this.#child.pid; }
-  get stdin() { return this.#child.stdin; }
-  get log() { return this.lines.join('\n'); }
+  get pid() {
+    return this.#child.pid;
+  }
+  get stdin() {
+    return this.#child.stdin;
+  }
+  get log() {
+    return this.lines.join('\n');
+  }
 
   #wake() {
     for (const look of this.#waiting) look();
@@ -81,16 +99,26 @@ export class Program {
           const match = this.lines[next].match(pattern);
           if (match) return resolve(match);
         }
-        if (this.exit) reject(new Error(`${this.name} ended (${JSON.stringify(this.exit)}) before it said ${pattern}\n${this.tail()}`));
+        if (this.exit)
+          reject(
+            new Error(
+              `${this.name} ended (${JSON.stringify(this.exit)}) before it said ${pattern}\n${this.tail()}`,
+            ),
+          );
       };
       this.#waiting.add(look);
       look();
     });
-    return within(ms, () => `${this.name} says ${pattern}\n${this.tail()}`, found).finally(() => this.#waiting.delete(look));
+    return within(ms, () => `${this.name} says ${pattern}\n${this.tail()}`, found).finally(() =>
+      this.#waiting.delete(look),
+    );
   }
 
   tail() {
-    return this.lines.slice(-LOG_LINES_SHOWN).map((line) => `  ${this.name}| ${line}`).join('\n');
+    return this.lines
+      .slice(-LOG_LINES_SHOWN)
+      .map((line) => `  ${this.name}| ${line}`)
+      .join('\n');
   }
 
   signal(name) {
@@ -113,7 +141,11 @@ export class Program {
     } finally {
       if (!this.exit) await this.kill();
     }
-    assert.deepEqual(this.exit, { code: 0, signal: null }, `how ${this.name} ended\n${this.tail()}`);
+    assert.deepEqual(
+      this.exit,
+      { code: 0, signal: null },
+      `how ${this.name} ended\n${this.tail()}`,
+    );
   }
 }
 
@@ -150,11 +182,15 @@ export class Deployment {
   #directory;
   #store;
   #closeFirst = [];
-  control = null;  // with `serve`: the same program as the edge
+  control = null; // with `serve`: the same program as the edge
   edge = null;
 
-  get url() { return `http://localhost:${this.httpPort}`; }
-  get grpc() { return `localhost:${this.grpcPort}`; }
+  get url() {
+    return `http://localhost:${this.httpPort}`;
+  }
+  get grpc() {
+    return `localhost:${this.grpcPort}`;
+  }
 
   async start() {
     if (this.kind === 'serve') {
@@ -167,8 +203,14 @@ export class Deployment {
   }
 
   async startServe() {
-    this.edge = new Program(program('sessioncast'), ['serve', `--grpc_listen=localhost:${this.grpcPort}`,
-      `--http_listen=localhost:${this.httpPort}`, `--store=${this.#store}`, ...this.#controlFlags, ...this.#edgeFlags]);
+    this.edge = new Program(program('sessioncast'), [
+      'serve',
+      `--grpc_listen=localhost:${this.grpcPort}`,
+      `--http_listen=localhost:${this.httpPort}`,
+      `--store=${this.#store}`,
+      ...this.#controlFlags,
+      ...this.#edgeFlags,
+    ]);
     this.control = this.edge;
     this.grpcPort = await port(this.control, 'control');
     this.httpPort = await port(this.edge, 'edge');
@@ -177,14 +219,20 @@ export class Deployment {
 
   // On the port it had, when it had one.
   async startControl() {
-    this.control = new Program(program('sessioncast-control'), [`--grpc_listen=localhost:${this.grpcPort}`,
-      `--store=${this.#store}`, ...this.#controlFlags]);
+    this.control = new Program(program('sessioncast-control'), [
+      `--grpc_listen=localhost:${this.grpcPort}`,
+      `--store=${this.#store}`,
+      ...this.#controlFlags,
+    ]);
     this.grpcPort = await port(this.control, 'control');
   }
 
   async startEdge({ waitUntilReady = true } = {}) {
-    this.edge = new Program(program('sessioncast-edge'), [`--http_listen=localhost:${this.httpPort}`,
-      `--control=localhost:${this.grpcPort}`, ...this.#edgeFlags]);
+    this.edge = new Program(program('sessioncast-edge'), [
+      `--http_listen=localhost:${this.httpPort}`,
+      `--control=localhost:${this.grpcPort}`,
+      ...this.#edgeFlags,
+    ]);
     this.httpPort = await port(this.edge, 'edge');
     if (waitUntilReady) await this.ready();
   }
@@ -201,12 +249,17 @@ export class Deployment {
   }
 
   async ready() {
-    await until(async () => (await fetch(`${this.url}/readyz`)).status === 200, 'the edge is ready');
+    await until(
+      async () => (await fetch(`${this.url}/readyz`)).status === 200,
+      'the edge is ready',
+    );
   }
 
   async stop() {
     for (const user of this.#closeFirst.splice(0)) user.close();
-    const running = new Set([this.edge, this.control].filter((started) => started && !started.exit?.signal));
+    const running = new Set(
+      [this.edge, this.control].filter((started) => started && !started.exit?.signal),
+    );
     try {
       for (const started of running) await started.stop();
     } finally {
@@ -216,11 +269,15 @@ export class Deployment {
   }
 
   logs() {
-    return [...new Set([this.control, this.edge])].filter(Boolean).map((started) => started.tail()).join('\n');
+    return [...new Set([this.control, this.edge])]
+      .filter(Boolean)
+      .map((started) => started.tail())
+      .join('\n');
   }
 }
 
-// Asks again until the answer is true; for what cannot tell by itself when it changes (an HTTP status, a file).
+// Asks again until the answer is true; for what cannot tell by itself when it changes (an HTTP
+// status, a file).
 export async function until(condition, what, ms = START_MS_MAX) {
   const deadline = Date.now() + ms;
   for (;;) {

@@ -17,8 +17,14 @@ def tidy(files):
             target = pathlib.Path(directory, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
-        return subprocess.run([sys.executable, ROOT / "tools/tidy.py", f"--root={directory}"], check=False, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        return subprocess.run(
+            [sys.executable, ROOT / "tools/tidy.py", f"--root={directory}"],
+            check=False,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+        )
 
 
 class TidyTest(unittest.TestCase):
@@ -34,57 +40,92 @@ class TidyTest(unittest.TestCase):
         self.assertIn(path, result.stdout)
 
     def test_a_tree_that_follows_the_rules_passes(self):
-        self.assert_clean({
-            "control/history.h": HEADER + '#include "control/event.h"\n',
-            "control/event.h": HEADER,
-            "control/broker.cc": '#include "control/history.h"\n#include "control/store.h"\n',
-            "control/rocksdb_store.cc": '#include <rocksdb/db.h>\n#include "control/store.h"\n',
-            "edge/upstream.cc": '#include "edge/hub.h"\n#include <grpcpp/channel.h>\n',
-            "edge/engineio/listener.cc": "#include <boost/asio.hpp>\n",
-            "edge/wire.cc": 'const char* kName = "modelName";\n',
-            "tests/edge/wire_test.cc": '#include "control/event.h"\n#include "edge/wire.h"\n',
-            "tools/serve.cc": '#include "control/server.h"\n#include "edge/server.h"\n'})
+        self.assert_clean(
+            {
+                "control/history.h": HEADER + '#include "control/event.h"\n',
+                "control/event.h": HEADER,
+                "control/broker.cc": '#include "control/history.h"\n#include "control/store.h"\n',
+                "control/rocksdb_store.cc": '#include <rocksdb/db.h>\n#include "control/store.h"\n',
+                "edge/upstream.cc": '#include "edge/hub.h"\n#include <grpcpp/channel.h>\n',
+                "edge/engineio/listener.cc": "#include <boost/asio.hpp>\n",
+                "edge/wire.cc": 'const char* kName = "modelName";\n',
+                "tests/edge/wire_test.cc": '#include "control/event.h"\n#include "edge/wire.h"\n',
+                "tools/serve.cc": '#include "control/server.h"\n#include "edge/server.h"\n',
+            }
+        )
 
     def test_edge_may_not_include_control(self):
-        self.assert_found("edge/hub.cc", '#include "control/history.h"\n', "edge may not include control/history.h")
+        self.assert_found(
+            "edge/hub.cc",
+            '#include "control/history.h"\n',
+            "edge may not include control/history.h",
+        )
 
     def test_control_may_not_include_edge(self):
-        self.assert_found("control/broker.cc", '#include "edge/hub.h"\n', "control may not include edge/hub.h")
+        self.assert_found(
+            "control/broker.cc", '#include "edge/hub.h"\n', "control may not include edge/hub.h"
+        )
 
     def test_the_client_sdk_knows_the_protos_only(self):
-        self.assert_found("client_sdk/cpp/client.cc", '#include "control/event.h"\n', "client_sdk may not include")
+        self.assert_found(
+            "client_sdk/cpp/client.cc", '#include "control/event.h"\n', "client_sdk may not include"
+        )
 
     def test_the_daemon_library_includes_nothing_of_ours(self):
-        self.assert_found("tools/daemon/log.cc", '#include "control/event.h"\n', "tools/daemon may not include")
+        self.assert_found(
+            "tools/daemon/log.cc", '#include "control/event.h"\n', "tools/daemon may not include"
+        )
 
     def test_engineio_does_not_know_socketio(self):
-        self.assert_found("edge/engineio/server.cc", '#include "edge/socketio/server.h"\n', "edge/engineio may not include")
+        self.assert_found(
+            "edge/engineio/server.cc",
+            '#include "edge/socketio/server.h"\n',
+            "edge/engineio may not include",
+        )
 
     def test_the_socketio_library_has_nothing_of_sessions_in_it(self):
-        self.assert_found("edge/socketio/server.cc", '#include "edge/wire.h"\n', "edge/socketio may not include edge/wire.h")
+        self.assert_found(
+            "edge/socketio/server.cc",
+            '#include "edge/wire.h"\n',
+            "edge/socketio may not include edge/wire.h",
+        )
 
     def test_a_lower_layer_may_not_include_a_higher_one(self):
-        self.assert_found("control/history.cc", '#include "control/broker.h"\n', "history is below broker")
+        self.assert_found(
+            "control/history.cc", '#include "control/broker.h"\n', "history is below broker"
+        )
 
     def test_a_file_beside_its_layer_counts_as_the_layer(self):
-        self.assert_found("control/history_fold.cc", '#include "control/broker.h"\n', "history is below broker")
+        self.assert_found(
+            "control/history_fold.cc", '#include "control/broker.h"\n', "history is below broker"
+        )
 
     def test_neighbours_of_a_layer_do_not_see_each_other(self):
-        self.assert_found("edge/rest.cc", '#include "edge/session_socket.h"\n', "stand beside each other")
+        self.assert_found(
+            "edge/rest.cc", '#include "edge/session_socket.h"\n', "stand beside each other"
+        )
 
     def test_a_file_without_a_layer_is_named(self):
         self.assert_found("control/novelty.cc", "int x;\n", "novelty has no layer")
 
     def test_a_library_is_used_in_its_places_only(self):
-        for path, include in {"control/broker.cc": "boost/asio.hpp", "edge/hub.cc": "grpcpp/channel.h",
-                              "control/history.cc": "rocksdb/db.h", "control/event.cc": "nlohmann/json.hpp",
-                              "tools/main.cc": "absl/log/check.h"}.items():
+        for path, include in {
+            "control/broker.cc": "boost/asio.hpp",
+            "edge/hub.cc": "grpcpp/channel.h",
+            "control/history.cc": "rocksdb/db.h",
+            "control/event.cc": "nlohmann/json.hpp",
+            "tools/main.cc": "absl/log/check.h",
+        }.items():
             with self.subTest(include):
                 self.assert_found(path, f"#include <{include}>\n", "/ is for ")
 
     def test_pure_files_read_no_clock_and_take_no_lock(self):
         self.assert_found("control/history.h", HEADER + "#include <mutex>\n", "this file is pure")
-        self.assert_found("control/history_page.cc", "auto now = std::chrono::system_clock::now();\n", "this file is pure")
+        self.assert_found(
+            "control/history_page.cc",
+            "auto now = std::chrono::system_clock::now();\n",
+            "this file is pure",
+        )
 
     def test_a_file_over_600_lines_is_too_long(self):
         self.assert_clean({"control/event.cc": "int x;\n" * 600})
@@ -92,13 +133,22 @@ class TidyTest(unittest.TestCase):
 
     def test_a_function_over_70_lines_is_too_long(self):
         self.assert_clean({"control/event.cc": "int F() {\n" + "  x();\n" * 68 + "}\n"})
-        self.assert_found("control/event.cc", "int F() {\n" + "  x();\n" * 69 + "}\n", "a function of 71 lines")
+        self.assert_found(
+            "control/event.cc", "int F() {\n" + "  x();\n" * 69 + "}\n", "a function of 71 lines"
+        )
 
     def test_lines_between_functions_do_not_count(self):
-        self.assert_clean({"control/event.cc": ("constexpr int kX[] =\n    Make();\n" + "\n" * 40) * 3 + "int F() {\n}\n"})
+        self.assert_clean(
+            {
+                "control/event.cc": ("constexpr int kX[] =\n    Make();\n" + "\n" * 40) * 3
+                + "int F() {\n}\n"
+            }
+        )
 
     def test_empty_words_are_banned_in_names(self):
-        self.assert_found("control/event.h", HEADER + "class EventManager {};\n", "EventManager says Manager")
+        self.assert_found(
+            "control/event.h", HEADER + "class EventManager {};\n", "EventManager says Manager"
+        )
         self.assert_found("control/event_util.cc", "int x;\n", "the file's name says Util")
 
     def test_a_header_opens_with_a_comment_and_pragma_once(self):
@@ -118,12 +168,16 @@ class TidyTest(unittest.TestCase):
         self.assert_found("edge/hub.cc", "auto f = [=] { return x; };\n", "capture by name")
 
     def test_a_test_that_sleeps_is_found(self):
-        self.assert_found("tests/edge/x_test.cc", "  std::this_thread::sleep_for(1s);\n", "do not sleep")
+        self.assert_found(
+            "tests/edge/x_test.cc", "  std::this_thread::sleep_for(1s);\n", "do not sleep"
+        )
         self.assert_found("tests/e2e/x.py", "time." "sleep(1)\n", "do not sleep")
 
     def test_the_top_level_is_fixed(self):
         result = tidy({"common/x.cc": "int x;\n"})
-        self.assertEqual((result.returncode, result.stdout[:len("common:1: the top")]), (1, "common:1: the top"))
+        self.assertEqual(
+            (result.returncode, result.stdout[: len("common:1: the top")]), (1, "common:1: the top")
+        )
 
 
 if __name__ == "__main__":
