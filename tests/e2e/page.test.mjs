@@ -122,9 +122,9 @@ testOn(
     const { browser, page } = await open(deployment.url);
     try {
       await page.locator('#session').fill('no session id');
-    await page.locator('#choose button').click();
-    await text(page, '#percent', 'invalid session id');
-    await page.locator('#session').fill(sessionId);
+      await page.locator('#choose button').click();
+      await text(page, '#percent', 'invalid session id');
+      await page.locator('#session').fill(sessionId);
       await page.locator('#choose button').click();
       await text(page, '#percent', '30 %');
       await text(page, '.model .text', '<b>not markup</b>');
