@@ -77,6 +77,15 @@ void Connection::SendText(std::shared_ptr<const std::string> text) {
   SendPacket({PacketType::kMessage, PacketFormat::kText, std::move(text)});
 }
 
+void Connection::SendTextEndingIn(std::shared_ptr<const std::string> text,
+                                  std::shared_ptr<const PacketEnding> ending, PacketTag tag) {
+  auto completion = std::make_unique<PacketCompletion>();
+  completion->ending = std::move(ending);
+  completion->tag = std::move(tag);
+  SendPacket(
+      {PacketType::kMessage, PacketFormat::kText, std::move(text), std::move(completion)});
+}
+
 void Connection::SendBinary(std::shared_ptr<const std::string> bytes) {
   SendPacket({PacketType::kMessage, PacketFormat::kBinary, std::move(bytes)});
 }
@@ -247,6 +256,14 @@ void Connection::End(DisconnectReason reason, Ending ending) {
   state_ = State::kClosing;
   heartbeat_.Cancel();
   AbandonUpgrade();
+  // Who computes endings may go with the sink's OnClose: what still leaves is completed before it.
+  if (ending == Ending::kFlushed) {
+    queue_.CompleteAll();
+  } else if (websocket_) {
+    websocket_->DropUnsent(queue_);
+  } else {
+    queue_.Clear();
+  }
   home_.OnEnded();
   sink_->OnClose(reason);
   EndTransport(reason, ending);
@@ -255,11 +272,9 @@ void Connection::End(DisconnectReason reason, Ending ending) {
 void Connection::EndTransport(DisconnectReason reason, Ending ending) {
   if (websocket_) {
     const bool is_limit = reason == DisconnectReason::kLimit;
-    if (ending == Ending::kAtOnce) websocket_->DropUnsent(queue_);
     websocket_->Finish(is_limit ? close_code::kPolicy : close_code::kNone, queue_.TakeAll());
     OnLastPoll();
   } else if (ending == Ending::kAtOnce) {
-    queue_.Clear();
     polling_->EndGet(PacketType::kClose);
     polling_->DropPost();
     OnLastPoll();
@@ -282,7 +297,7 @@ void Connection::OnLastPoll() {
 // ---- observing
 
 void Connection::ObserveSent(const OutPacket& packet) const {
-  Observe("sent", packet.type, packet.text().size());
+  Observe("sent", packet.type, packet.size());
 }
 
 void Connection::Observe(std::string_view direction, PacketType type, size_t bytes) const {

@@ -6,7 +6,7 @@
 // Invariants: packets leave in the order they were sent; each leaves by one transport, once. It
 // ends once, through Close or Fail, with one reason; after that nothing is received and what is
 // sent is dropped. The queue never holds more than queue_bytes_max and one packet: passing the
-// limit ends the connection.
+// limit ends the connection. (Endings are counted as they are computed, for one write's packets.)
 #pragma once
 
 #include <chrono>
@@ -83,6 +83,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   IoThread& thread() const;
   const FirstRequest& first_request() const { return first_request_; }
   void SendText(std::shared_ptr<const std::string> text);
+  // A text whose ending is computed when it leaves; on this thread, at the latest before OnClose.
+  void SendTextEndingIn(std::shared_ptr<const std::string> text,
+                        std::shared_ptr<const PacketEnding> ending, PacketTag tag);
+  // Computes the endings of what is queued now: whoever computes them goes.
+  void CompleteQueued() { queue_.CompleteAll(); }
   void SendBinary(std::shared_ptr<const std::string> bytes);
   // Whether a packet that is sent now would leave at once.
   bool IsWritable() const;

@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -39,8 +41,13 @@ struct EngineOptions {
   StaticFiles files;  // under the path
   // Makes the receiver of a connection that opens; may send at once.
   std::function<std::unique_ptr<MessageSink>(Connection&)> accept;
+  // Why a request that would open a connection is refused; null: none is.
+  std::function<std::optional<std::string>(const HttpRequest&)> refusal;
+  std::string cookie;      // set to the sid by the reply to a polling handshake; empty: none
   HttpHandler on_request;  // outside the path; null: 404
   PacketObserver on_packet;
+  // A TCP connection began with another protocol, and was closed.
+  std::function<void(std::string_view address, std::string_view protocol)> on_other_protocol;
 };
 
 class Engine {

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "edge/engineio/request_head.h"
+#include "edge/engineio/utf8.h"
 #include "edge/engineio/websocket_frame.h"
 
 namespace sessioncast::engineio {
@@ -35,6 +36,20 @@ HttpResponse JsonResponse(unsigned status, std::string body) {
   return response;
 }
 
+std::string JsonString(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : ReplaceBadUtf8(text)) {
+    if (c == '"' || c == '\\') {
+      quoted.append(1, '\\').append(1, c);
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      absl::StrAppend(&quoted, "\\u", absl::Hex(c, absl::kZeroPad4));
+    } else {
+      quoted.push_back(c);
+    }
+  }
+  return quoted + "\"";
+}
+
 HttpResponse PlainResponse(unsigned status, std::string body) {
   HttpResponse response;
   response.status = status;
@@ -49,7 +64,7 @@ HttpResponse PlainResponse(unsigned status, std::string body) {
 struct EngineThread::EngineError {
   unsigned status;
   int code;
-  std::string_view message;
+  std::string message;
 };
 
 EngineThread::EngineThread(Engine& engine, IoThread& thread) : engine_(engine), thread_(thread) {
@@ -59,6 +74,9 @@ EngineThread::EngineThread(Engine& engine, IoThread& thread) : engine_(engine), 
     // std::function copies what it holds, so the arrival travels by pointer.
     auto traveller = std::make_shared<TcpArrival>(std::move(arrival));
     part.thread_.Post([&part, traveller] { part.Take(std::move(*traveller)); });
+  };
+  answerer_.other_protocol = [this](std::string_view address, std::string_view protocol) {
+    if (engine_.options_.on_other_protocol) engine_.options_.on_other_protocol(address, protocol);
   };
   answerer_.answer = [this](const HttpPointer& http) { Answer(http); };
 }
@@ -197,6 +215,10 @@ std::optional<EngineThread::EngineError> EngineThread::CheckHandshake(
   const bool is_websocket = Parameter(head, "transport") == "websocket";
   if (head.request.method != "GET") return EngineError{400, 2, "Bad handshake method"};
   if (is_websocket != head.wants_websocket) return EngineError{400, 3, "Bad request"};
+  if (engine_.options_.refusal) {
+    std::optional<std::string> refusal = engine_.options_.refusal(head.request);
+    if (refusal) return EngineError{403, 4, *std::move(refusal)};
+  }
   if (LastParameter(head.request.query, "j")) return EngineError{400, 3, "Bad request"};
   if (Parameter(head, "EIO") != kRevision) {
     return EngineError{400, 5, "Unsupported protocol version"};
@@ -207,12 +229,11 @@ std::optional<EngineThread::EngineError> EngineThread::CheckHandshake(
 void EngineThread::Refuse(const HttpPointer& http, const EngineError& error) {
   if (http->head().wants_websocket) {
     http->CloseAfterReply();
-    http->Reply(PlainResponse(400, std::string(error.message)));
+    http->Reply(PlainResponse(400, error.message));
     return;
   }
-  const absl::string_view message(error.message.data(), error.message.size());
-  http->Reply(JsonResponse(
-      error.status, absl::StrCat("{\"code\":", error.code, ",\"message\":\"", message, "\"}")));
+  http->Reply(JsonResponse(error.status, absl::StrCat("{\"code\":", error.code, ",\"message\":",
+                                                      JsonString(error.message), "}")));
 }
 
 void EngineThread::AnswerKnown(const HttpPointer& http,
@@ -247,6 +268,10 @@ void EngineThread::AnswerHandshake(const HttpPointer& http) {
   }
   if (!head.wants_websocket) {
     const std::shared_ptr<Connection> connection = Open(http);
+    if (!engine_.options_.cookie.empty()) {
+      http->AddReplyField("Set-Cookie", absl::StrCat(engine_.options_.cookie, "=", connection->sid(),
+                                                     "; Path=/; HttpOnly; SameSite=Lax"));
+    }
     connection->OpenPolling(engine_.options_.accept(*connection), http);
     return;
   }

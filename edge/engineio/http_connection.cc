@@ -87,8 +87,11 @@ void HttpConnection::OnReadable() {
 
 void HttpConnection::OnEnd() {
   half_closed_ = true;
+  if (step_ == Step::kReplying) return;
   const bool reply_is_due = step_ == Step::kAnswering && gone_ == nullptr;
-  if (!reply_is_due && step_ != Step::kReplying) Drop();
+  if (!reply_is_due) return Drop();
+  // Nobody waits for bytes any more, so this alone holds the connection until the reply.
+  deadline_ = thread_.After(limits_.idle_timeout, [self = shared_from_this()] { self->Drop(); });
 }
 
 void HttpConnection::Advance() {
@@ -109,6 +112,10 @@ void HttpConnection::Advance() {
 
 bool HttpConnection::ReadNextHead() {
   if (in_.empty()) return false;
+  if (const std::string_view other = OtherProtocol(in_); !other.empty()) {
+    DropOtherProtocol(other);
+    return false;
+  }
   // A head is parsed when a line has ended, not at each byte of it.
   const bool has_new_line = in_.find('\n', searched_) != std::string::npos;
   const bool is_first_look = searched_ == 0;
@@ -183,8 +190,12 @@ bool HttpConnection::ReadRestOfBody() {
   return true;
 }
 
+void HttpConnection::DropOtherProtocol(std::string_view protocol) {
+  if (request_number_ == 0) answerer_.other_protocol(remote_address_, protocol);
+  Drop();
+}
+
 void HttpConnection::ReplyBadHead(unsigned status) {
-  if (status == 0) return Drop();
   head_.emplace();
   keep_alive_ = false;
   reply_fields_.clear();

@@ -3,7 +3,8 @@
 //
 // Threads: its I/O thread only; by moving it becomes another object on another thread.
 // Invariants: one request at a time, one reply to it; what is buffered beyond it is bounded; every
-// step has a deadline, except waiting for the reply, which is the replier's.
+// step has a deadline, except waiting for the reply, which is the replier's (unless the client
+// writes nothing more: nothing else would end that wait if no reply came).
 #pragma once
 
 #include <cstddef>
@@ -46,6 +47,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     std::function<void(size_t owner, TcpArrival)> move_to;
     // Answers: with Reply, ReadBody and Reply, BecomeWebSocket, or Drop; now or later.
     std::function<void(const std::shared_ptr<HttpConnection>&)> answer;
+    // The connection began with another protocol, and is closed.
+    std::function<void(std::string_view address, std::string_view protocol)> other_protocol;
   };
 
   HttpConnection(IoThread& thread, const HttpLimits& limits, const Answerer& answerer,
@@ -64,6 +67,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   // These go with the reply to this request, whatever it is.
   void set_reply_fields(HttpFields fields) { reply_fields_ = std::move(fields); }
+  void AddReplyField(std::string name, std::string value) {
+    reply_fields_.emplace_back(std::move(name), std::move(value));
+  }
   // Reads the body of the declared length into request().body, then calls `done`.
   void ReadBody(std::function<void()> done);
   // Called once if the client leaves before the reply.
@@ -93,6 +99,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void BeginAnswer();
   bool ReadRestOfBody();
   void ReplyBadHead(unsigned status);
+  void DropOtherProtocol(std::string_view protocol);
   void WriteReply();
   void OnReplyWritten();
   void Linger();

@@ -2,10 +2,12 @@
 //
 // Threads: belongs to its connection's I/O thread.
 // Invariants: bytes() is what the packets in it count, zero when it is empty. A body is shared,
-// never copied.
+// never copied. A packet's ending is computed once, when it is first looked at to be sent, and in
+// the order in which packets leave.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -15,12 +17,42 @@
 
 namespace sessioncast::engineio {
 
+// What whoever sent a packet wants to know it by; opaque here.
+using PacketTag = std::shared_ptr<const void>;
+// What a packet ends with in place of the last byte of its body, known only when it leaves; empty:
+// the body is whole. Sends and closes nothing.
+using PacketEnding = std::function<std::string(const PacketTag&)>;
+
+// A packet that is not yet complete, and what completed it.
+struct PacketCompletion {
+  std::shared_ptr<const PacketEnding> ending;  // null: it is complete
+  PacketTag tag;
+  std::string tail;
+};
+
 struct OutPacket {
   PacketType type = PacketType::kMessage;
   PacketFormat format = PacketFormat::kText;
-  std::shared_ptr<const std::string> body;  // without the type digit; null: empty
+  std::shared_ptr<const std::string> body;       // without the type digit; null: empty
+  std::unique_ptr<PacketCompletion> completion = nullptr;  // null: the packet is its body
 
-  std::string_view text() const { return body ? std::string_view(*body) : std::string_view(); }
+  // What leaves is the head and the tail. Both, and size(), are of a complete packet.
+  std::string_view head() const {
+    std::string_view text = body ? std::string_view(*body) : std::string_view();
+    if (!tail().empty()) text.remove_suffix(1);
+    return text;
+  }
+  std::string_view tail() const {
+    return completion ? std::string_view(completion->tail) : std::string_view();
+  }
+  size_t size() const { return head().size() + tail().size(); }
+
+  void Complete() {
+    if (!completion || !completion->ending) return;
+    const std::shared_ptr<const PacketEnding> ending = std::move(completion->ending);
+    completion->tail = (*ending)(completion->tag);
+    completion->tag = nullptr;
+  }
 };
 
 class OutQueue {
@@ -42,6 +74,15 @@ class OutQueue {
       packets_.pop_back();
     }
   }
+  // Computes what packets end with: of one that is about to leave, or of all.
+  void Complete(OutPacket& packet) {
+    bytes_ -= Cost(packet);
+    packet.Complete();
+    bytes_ += Cost(packet);
+  }
+  void CompleteAll() {
+    for (OutPacket& packet : packets_) Complete(packet);
+  }
   void Clear() {
     packets_.clear();
     bytes_ = 0;
@@ -51,13 +92,14 @@ class OutQueue {
 
   bool empty() const { return packets_.empty(); }
   size_t bytes() const { return bytes_; }
-  const OutPacket& front() const { return packets_.front(); }
-  auto begin() const { return packets_.begin(); }
-  auto end() const { return packets_.end(); }
+  OutPacket& front() { return packets_.front(); }
+  auto begin() { return packets_.begin(); }
+  auto end() { return packets_.end(); }
 
  private:
   static size_t Cost(const OutPacket& packet) {
-    return packet.text().size() + kPacketOverheadBytes;
+    return packet.size() + kPacketOverheadBytes +
+           (packet.completion ? sizeof(PacketCompletion) : 0);
   }
 
   std::list<OutPacket> packets_;

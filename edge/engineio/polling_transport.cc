@@ -76,9 +76,11 @@ void PollingTransport::Flush(OutQueue& queue) {
 std::string PollingTransport::TakePayload(OutQueue& queue) {
   std::string payload;
   for (; !queue.empty(); queue.PopFront()) {
-    const OutPacket& packet = queue.front();
+    OutPacket& packet = queue.front();
+    queue.Complete(packet);
     connection_.ObserveSent(packet);
-    AppendToPayload(packet.type, packet.format, packet.text(), payload);
+    AppendToPayload(packet.type, packet.format, packet.head(), payload);
+    payload.append(packet.tail());  // only texts have one
   }
   return payload;
 }

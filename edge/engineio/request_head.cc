@@ -111,10 +111,16 @@ Outline FindEnd(std::string_view bytes, size_t bytes_max) {
 
 }  // namespace
 
+std::string_view OtherProtocol(std::string_view bytes) {
+  constexpr char kTlsHandshake = 0x16;
+  constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0";
+  if (bytes.empty()) return {};
+  if (bytes.front() == kTlsHandshake) return "TLS";
+  if (bytes.substr(0, kHttp2Preface.size()) == kHttp2Preface) return "HTTP/2";
+  return IsTokenCharacter(bytes.front()) ? std::string_view() : "not HTTP";
+}
+
 std::variant<PartialHead, BadHead, ReadHead> ParseHead(std::string_view bytes, size_t bytes_max) {
-  // What no request begins with is another protocol (TLS, for one), which would not understand an
-  // answer.
-  if (!bytes.empty() && !IsTokenCharacter(bytes.front())) return BadHead{0};
   const Outline outline = FindEnd(bytes, bytes_max);
   if (outline.bad) return BadHead{*outline.bad};
   if (outline.bytes == 0) return PartialHead{};

@@ -23,7 +23,7 @@ struct RequestHead {
   bool wants_websocket = false;  // Connection: upgrade, Upgrade: websocket
 };
 
-// The request cannot be read: answer with this status (0: say nothing), and close.
+// The request cannot be read: answer with this status, and close.
 struct BadHead {
   unsigned status = 400;
 };
@@ -37,6 +37,10 @@ struct ReadHead {
 };
 
 inline constexpr size_t kHeaderFieldsMax = 100;
+
+// Which other protocol a connection that begins so speaks: "TLS", "HTTP/2", "not HTTP"; it would not
+// understand an answer. Empty: it may be HTTP/1.
+std::string_view OtherProtocol(std::string_view bytes);
 
 // `bytes_max`: of the request line, and of the header fields, each.
 std::variant<PartialHead, BadHead, ReadHead> ParseHead(std::string_view bytes, size_t bytes_max);

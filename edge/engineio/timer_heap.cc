@@ -6,10 +6,13 @@
 namespace sessioncast::engineio {
 
 TimerHeap::~TimerHeap() {
-  // A task may own what owns another timer of this heap, so nothing is pending any more when the
-  // first one goes.
-  for (const EntryPointer& entry : entries_) entry->heap = nullptr;
-  std::vector<EntryPointer> entries = std::move(entries_);
+  // A task may own what owns another timer of this heap, or its own: so nothing is pending any more
+  // when the first one goes, and each is taken out of its timer.
+  std::vector<std::function<void()>> tasks;
+  for (const EntryPointer& entry : entries_) {
+    entry->heap = nullptr;
+    tasks.push_back(std::move(entry->task));
+  }
   entries_.clear();
 }
 

@@ -25,7 +25,7 @@ uint8_t OpcodeOf(const OutPacket& packet) {
 // A frame's header and, before a text packet's body, its type digit.
 size_t WriteLead(const OutPacket& packet, char* out) {
   const size_t digits = packet.format == PacketFormat::kText ? 1 : 0;
-  const size_t size = WriteFrameHeader(OpcodeOf(packet), packet.text().size() + digits, out);
+  const size_t size = WriteFrameHeader(OpcodeOf(packet), packet.size() + digits, out);
   if (digits > 0) out[size] = static_cast<char>(packet.type);
   return size + digits;
 }
@@ -34,13 +34,19 @@ size_t WriteLead(const OutPacket& packet, char* out) {
 
 // The pieces of one write, and the leads that they point into.
 struct WebSocketTransport::Gathered {
-  std::array<iovec, 2 * kPacketsAWrite + 1> pieces;
+  std::array<iovec, 3 * kPacketsAWrite + 1> pieces;
   size_t count = 0;
   std::array<std::array<char, kFrameHeaderBytesMax + 1>, kPacketsAWrite> leads;
   size_t packets = 0;
 
-  void Add(const char* begin, size_t size) {
-    if (size > 0) pieces[count++] = {const_cast<char*>(begin), size};
+  void Add(std::string_view bytes) {
+    if (!bytes.empty()) pieces[count++] = {const_cast<char*>(bytes.data()), bytes.size()};
+  }
+  // Without the first `skip` bytes, which are subtracted as they are found.
+  void AddBehind(std::string_view bytes, size_t& skip) {
+    const size_t skipped = std::min(skip, bytes.size());
+    skip -= skipped;
+    Add(bytes.substr(skipped));
   }
 };
 
@@ -142,7 +148,7 @@ bool WebSocketTransport::IsWritable() const { return ahead_.empty() && !waits_wr
 void WebSocketTransport::SendAhead(const OutPacket& packet) {
   char lead[kFrameHeaderBytesMax + 1];
   std::string frame(lead, WriteLead(packet, lead));
-  frame.append(packet.text());
+  frame.append(packet.head()).append(packet.tail());
   SendBytesAhead(frame);
 }
 
@@ -174,7 +180,7 @@ void WebSocketTransport::Gather(Gathered& gathered) const {
   const bool has_packets = queue_ != nullptr && !queue_->empty();
   auto packet = has_packets ? queue_->begin() : decltype(queue_->begin())();
   if (front_sent_ > 0) GatherPacket(*packet++, front_sent_, gathered);
-  gathered.Add(ahead_.data(), ahead_.size());
+  gathered.Add(ahead_);
   if (!has_packets) return;
   for (; packet != queue_->end() && gathered.packets < kPacketsAWrite; ++packet) {
     GatherPacket(*packet, 0, gathered);
@@ -183,14 +189,13 @@ void WebSocketTransport::Gather(Gathered& gathered) const {
 
 // A packet leaves the queue: here, and in PollingTransport::TakePayload, it gets the form in which
 // it is sent.
-void WebSocketTransport::GatherPacket(const OutPacket& packet, size_t skip,
-                                      Gathered& gathered) const {
+void WebSocketTransport::GatherPacket(OutPacket& packet, size_t skip, Gathered& gathered) const {
+  queue_->Complete(packet);
   auto& lead = gathered.leads[gathered.packets++];
   const size_t lead_size = WriteLead(packet, lead.data());
-  const std::string_view body = packet.text();
-  const size_t lead_skip = std::min(skip, lead_size);
-  gathered.Add(lead.data() + lead_skip, lead_size - lead_skip);
-  gathered.Add(body.data() + (skip - lead_skip), body.size() - (skip - lead_skip));
+  gathered.AddBehind(std::string_view(lead.data(), lead_size), skip);
+  gathered.AddBehind(packet.head(), skip);
+  gathered.AddBehind(packet.tail(), skip);
 }
 
 void WebSocketTransport::OnWritten(size_t bytes) {
@@ -205,7 +210,7 @@ void WebSocketTransport::OnWritten(size_t bytes) {
 size_t WebSocketTransport::OnFrontWritten(size_t bytes) {
   char lead[kFrameHeaderBytesMax + 1];
   const OutPacket& front = queue_->front();
-  const size_t size = WriteLead(front, lead) + front.text().size();
+  const size_t size = WriteLead(front, lead) + front.size();
   if (front_sent_ + bytes < size) {
     front_sent_ += bytes;
     return 0;

@@ -63,7 +63,7 @@ class WebSocketTransport : public std::enable_shared_from_this<WebSocketTranspor
   void SendBytesAhead(std::string_view bytes);
 
   void Gather(Gathered& gathered) const;
-  void GatherPacket(const OutPacket& packet, size_t skip, Gathered& gathered) const;
+  void GatherPacket(OutPacket& packet, size_t skip, Gathered& gathered) const;
   void OnWritten(size_t bytes);
   size_t OnFrontWritten(size_t bytes);
   void WaitWritable();

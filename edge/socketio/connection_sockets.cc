@@ -114,8 +114,10 @@ void ConnectionSockets::Decide(MemberSocket& socket, size_t middleware,
 
 void ConnectionSockets::Accept(MemberSocket& socket) {
   connect_deadline_.Cancel();
-  socket.BecomeConnected();
-  const Json payload = {{"sid", socket.id()}};
+  const Identity identity = socket.handlers().Identify(socket);
+  socket.BecomeConnected(identity);
+  Json payload = {{"sid", socket.id()}};
+  if (!identity.pid.empty()) payload["pid"] = identity.pid;
   SendText(WritePlain(PacketType::kConnect, socket.handlers().path(), &payload));
   if (!socket.connected()) return;
   if (rules_.observer.connected) rules_.observer.connected(socket);
@@ -130,6 +132,7 @@ void ConnectionSockets::SendConnectError(std::string_view name_space,
 }
 
 void ConnectionSockets::Leave(MemberSocket& socket, DisconnectReason reason) {
+  connection_.CompleteQueued();
   const auto member = sockets_.extract(socket.handlers().path());
   socket.BecomeLeft();
   if (rules_.observer.disconnected) rules_.observer.disconnected(socket, reason);
@@ -138,10 +141,23 @@ void ConnectionSockets::Leave(MemberSocket& socket, DisconnectReason reason) {
 
 // ---- the connection
 
-void ConnectionSockets::Send(const WrittenPacket& packet) {
-  SendText(packet.text);
-  for (const std::string& attachment : packet.attachments) {
-    connection_.SendBinary(std::make_shared<const std::string>(attachment));
+void ConnectionSockets::Send(WrittenPacket packet) {
+  SendText(std::move(packet.text));
+  SendAttachments(std::move(packet.attachments));
+}
+
+void ConnectionSockets::SendEvent(WrittenPacket packet,
+                                  const std::shared_ptr<const engineio::PacketEnding>& ending,
+                                  Tag tag) {
+  if (!ending) return Send(std::move(packet));
+  connection_.SendTextEndingIn(std::make_shared<const std::string>(std::move(packet.text)), ending,
+                               std::move(tag));
+  SendAttachments(std::move(packet.attachments));
+}
+
+void ConnectionSockets::SendAttachments(std::vector<std::string> attachments) {
+  for (std::string& attachment : attachments) {
+    connection_.SendBinary(std::make_shared<const std::string>(std::move(attachment)));
   }
 }
 

@@ -27,6 +27,7 @@ class MemberSocket;
 // What all connections of a server share; immutable once it has started.
 struct ServerRules {
   PacketLimits packets;
+  size_t awaited_acks_max = 1'000;
   std::chrono::milliseconds connect_timeout{45'000};
   std::chrono::milliseconds attachments_timeout{45'000};
   std::map<std::string, std::unique_ptr<NamespaceHandlers>, std::less<>> namespaces;
@@ -45,7 +46,11 @@ class ConnectionSockets : public engineio::MessageSink {
 
   // For its sockets.
   engineio::Connection& connection() { return connection_; }
-  void Send(const WrittenPacket& packet);
+  const ServerRules& rules() const { return rules_; }
+  void Send(WrittenPacket packet);
+  // With an ending, null: none.
+  void SendEvent(WrittenPacket packet, const std::shared_ptr<const engineio::PacketEnding>& ending,
+                 Tag tag);
   void SendText(std::string text);
   // The socket is no member any more.
   void Leave(MemberSocket& socket, DisconnectReason reason);
@@ -58,6 +63,7 @@ class ConnectionSockets : public engineio::MessageSink {
   void Decide(MemberSocket& socket, size_t middleware, std::optional<ConnectRefusal> refusal);
   void Accept(MemberSocket& socket);
   void SendConnectError(std::string_view name_space, const ConnectRefusal& refusal);
+  void SendAttachments(std::vector<std::string> attachments);
   void AwaitAttachment();
 
   const ServerRules& rules_;

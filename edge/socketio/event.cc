@@ -3,12 +3,12 @@
 
 namespace sessioncast::socketio {
 
-EncodedEvent EncodedEvent::FromJson(std::string_view name, std::string_view arguments_json) {
+EncodedEvent EncodedEvent::FromJson(std::string_view name, std::string_view arguments_json, Tag tag) {
   std::string packet = "2[";
   packet += Json(name).dump(-1, ' ', false, Json::error_handler_t::replace);
   if (!arguments_json.empty()) packet.append(",").append(arguments_json);
   packet += ']';
-  return EncodedEvent(std::make_shared<const std::string>(std::move(packet)));
+  return EncodedEvent(std::make_shared<const std::string>(std::move(packet)), std::move(tag));
 }
 
 }  // namespace sessioncast::socketio

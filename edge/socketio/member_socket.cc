@@ -42,19 +42,39 @@ MemberSocket::MemberSocket(ConnectionSockets& owner, const NamespaceHandlers& ha
       id_(NewId()),
       handshake_(MakeHandshake(owner.connection().first_request(), std::move(auth))) {}
 
-void MemberSocket::Emit(std::string_view name, const Json& arguments) {
+void MemberSocket::BecomeConnected(const Identity& identity) {
+  state_ = State::kConnected;
+  recovered_ = identity.recovered;
+  if (!identity.id.empty()) id_ = identity.id;
+}
+
+void MemberSocket::SetLastArgument(std::function<std::string(const Tag&)> compute) {
+  ending_ = std::make_shared<const engineio::PacketEnding>(
+      [compute = std::move(compute)](const Tag& tag) {
+        const std::string argument = compute(tag);
+        // In place of the bracket that closes the arguments.
+        return argument.empty() ? std::string() : "," + WriteString(argument) + "]";
+      });
+}
+
+void MemberSocket::EmitTagged(std::string_view name, const Json& arguments, Tag tag) {
   if (!connected()) return;
-  owner_->Send(WriteEvent({handlers_.path(), std::nullopt}, name, arguments));
+  owner_->SendEvent(WriteEvent({handlers_.path(), std::nullopt}, name, arguments), ending_,
+                    std::move(tag));
 }
 
 void MemberSocket::Emit(const EncodedEvent& event) {
   if (!connected()) return;
-  if (handlers_.path() == "/") {
-    owner_->connection().SendText(event.shared_packet());
+  std::shared_ptr<const std::string> packet = event.shared_packet();
+  if (handlers_.path() != "/") {
+    std::string text = packet->substr(0, 1);
+    text.append(handlers_.path()).append(",").append(*packet, 1);
+    packet = std::make_shared<const std::string>(std::move(text));
+  }
+  if (ending_) {
+    owner_->connection().SendTextEndingIn(std::move(packet), ending_, event.tag());
   } else {
-    std::string text = event.packet().substr(0, 1);
-    text.append(handlers_.path()).append(",").append(event.packet(), 1);
-    owner_->SendText(std::move(text));
+    owner_->connection().SendText(std::move(packet));
   }
 }
 
@@ -62,6 +82,10 @@ void MemberSocket::EmitWithAck(std::string_view name, const Json& arguments,
                                std::chrono::milliseconds timeout,
                                std::function<void(absl::Status, const Json&)> done) {
   if (!connected()) return done(absl::UnavailableError("socket has been disconnected"), Json());
+  if (awaited_acks_.size() >= owner_->rules().awaited_acks_max) {
+    return done(absl::ResourceExhaustedError("awaited_acks_max acknowledgements are awaited"),
+                Json());
+  }
   const uint64_t id = next_ack_id_++;
   AwaitedAck& awaited = awaited_acks_[id];
   awaited.done = std::move(done);
@@ -74,7 +98,7 @@ void MemberSocket::EmitWithAck(std::string_view name, const Json& arguments,
 }
 
 void MemberSocket::EmitVolatile(std::string_view name, const Json& arguments) {
-  if (connected() && owner_->connection().IsWritable()) Emit(name, arguments);
+  if (connected() && owner_->connection().IsWritable()) EmitTagged(name, arguments, nullptr);
 }
 
 size_t MemberSocket::queued_bytes() const {

@@ -20,14 +20,16 @@ class MemberSocket : public Socket {
   MemberSocket(ConnectionSockets& owner, const NamespaceHandlers& handlers, Json auth);
 
   const std::string& id() const override { return id_; }
+  bool recovered() const override { return recovered_; }
   const Handshake& handshake() const override { return handshake_; }
   IoThread& thread() const override { return thread_; }
   bool connected() const override { return state_ == State::kConnected; }
-  void Emit(std::string_view name, const Json& arguments) override;
+  void EmitTagged(std::string_view name, const Json& arguments, Tag tag) override;
   void Emit(const EncodedEvent& event) override;
   void EmitWithAck(std::string_view name, const Json& arguments, std::chrono::milliseconds timeout,
                    std::function<void(absl::Status, const Json&)> done) override;
   void EmitVolatile(std::string_view name, const Json& arguments) override;
+  void SetLastArgument(std::function<std::string(const Tag&)> compute) override;
   size_t queued_bytes() const override;
   void Disconnect() override;
   void CloseConnection(DisconnectReason reason) override;
@@ -35,7 +37,7 @@ class MemberSocket : public Socket {
   // For the connection's sockets.
   const NamespaceHandlers& handlers() const { return handlers_; }
   bool connecting() const { return state_ == State::kConnecting; }
-  void BecomeConnected() { state_ = State::kConnected; }
+  void BecomeConnected(const Identity& identity);
   void BecomeLeft();
   // An EVENT; its payload's first element is the name.
   void OnEvent(Packet packet);
@@ -54,8 +56,10 @@ class MemberSocket : public Socket {
   ConnectionSockets* owner_;  // null once it has left
   const NamespaceHandlers& handlers_;
   IoThread& thread_;
-  const std::string id_;
+  std::string id_;
+  bool recovered_ = false;
   const Handshake handshake_;
+  std::shared_ptr<const engineio::PacketEnding> ending_;  // of events; null: none
   State state_ = State::kConnecting;
   uint64_t next_ack_id_ = 0;
   std::map<uint64_t, AwaitedAck> awaited_acks_;

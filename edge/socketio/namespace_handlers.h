@@ -16,12 +16,14 @@ namespace sessioncast::socketio {
 class NamespaceHandlers : public Namespace {
  public:
   using Middleware = std::function<void(Socket&, Next)>;
+  using Identifier = std::function<Identity(Socket&)>;
   using EventHandler = std::function<void(Socket&, const Json&, Ack)>;
   using OtherHandler = std::function<void(Socket&, const std::string&, const Json&, Ack)>;
 
   explicit NamespaceHandlers(std::string path) : path_(std::move(path)) {}
 
   void Use(Middleware middleware) override { middlewares_.push_back(std::move(middleware)); }
+  void UseRecovery(Identifier identify) override { identify_ = std::move(identify); }
   void OnConnect(std::function<void(Socket&)> handler) override {
     connected_.push_back(std::move(handler));
   }
@@ -38,6 +40,9 @@ class NamespaceHandlers : public Namespace {
 
   const std::string& path() const { return path_; }
   const std::vector<Middleware>& middlewares() const { return middlewares_; }
+  Identity Identify(Socket& socket) const {
+    return identify_ ? identify_(socket) : Identity();
+  }
   void CallConnected(Socket& socket) const {
     for (const auto& handler : connected_) handler(socket);
   }
@@ -58,6 +63,7 @@ class NamespaceHandlers : public Namespace {
  private:
   const std::string path_;
   std::vector<Middleware> middlewares_;
+  Identifier identify_;
   std::vector<std::function<void(Socket&)>> connected_;
   std::map<std::string, EventHandler> events_;
   OtherHandler other_;

@@ -233,6 +233,8 @@ WrittenPacket WriteAck(const Destination& to, const Json& arguments) {
   return Write({PacketType::kAck, PacketType::kBinaryAck}, to, "", arguments);
 }
 
+std::string WriteString(std::string_view text) { return Dump(Json(text)); }
+
 std::string WritePlain(PacketType type, std::string_view name_space, const Json* payload) {
   std::string text = WriteHead(type, 0, {name_space, std::nullopt});
   if (payload != nullptr) text += Dump(*payload);

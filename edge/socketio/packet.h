@@ -65,6 +65,8 @@ struct Destination {
 WrittenPacket WriteEvent(const Destination& to, std::string_view name, const Json& arguments);
 // `arguments`: as WriteEvent's.
 WrittenPacket WriteAck(const Destination& to, const Json& arguments);
+// A text as JSON, in quotes.
+std::string WriteString(std::string_view text);
 // A packet without binary; `payload` null: none.
 std::string WritePlain(PacketType type, std::string_view name_space, const Json* payload);
 

@@ -62,6 +62,7 @@ engineio::EngineOptions EngineOptionsOf(const Options& options) {
   engine.http = HttpLimitsOf(options);
   engine.origins = Origins(options);
   engine.files = FilesOf(options);
+  engine.cookie = options.cookie;
   return engine;
 }
 
@@ -72,11 +73,13 @@ class Server::State {
   State(Options options, Observer observer) : engine(EngineOptionsOf(options)) {
     rules.packets.json_depth_max = options.json_depth_max;
     rules.packets.attachments_max = options.attachments_max;
+    rules.awaited_acks_max = options.awaited_acks_max;
     rules.connect_timeout = options.connect_timeout;
     // As long as a client may be silent.
     rules.attachments_timeout = options.ping_interval + options.ping_timeout;
     rules.observer = std::move(observer);
     engine.options().on_packet = rules.observer.packet;
+    engine.options().on_other_protocol = rules.observer.other_protocol;
     engine.options().accept = [this](engineio::Connection& connection) {
       return std::make_unique<ConnectionSockets>(rules, connection);
     };
@@ -104,6 +107,11 @@ Namespace& Server::Of(std::string_view path) {
                 .first;
   }
   return *found->second;
+}
+
+void Server::AllowRequest(std::function<std::optional<std::string>(const HttpRequest&)> refusal) {
+  assert(!state_->started);
+  state_->engine.options().refusal = std::move(refusal);
 }
 
 void Server::OnRequest(HttpHandler handler) {

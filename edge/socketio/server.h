@@ -19,7 +19,7 @@
 //     server.Stop();
 //   }
 //
-// Threads: Of, On..., Use, OnRequest only before Start. Handlers run on the I/O thread that owns the socket, one at a
+// Threads: Of, On..., Use..., AllowRequest only before Start. Handlers run on the I/O thread that owns the socket, one at a
 // time for all sockets of that thread, and must not block. Everything of a Socket, and an Ack, is used on that thread
 // only: from elsewhere, socket.thread().Post(...) with a std::weak_ptr<Socket>.
 // Invariants: packets of a socket arrive in the order they were emitted; after OnDisconnect nothing of the socket is
@@ -64,19 +64,25 @@ struct Handshake {
   std::chrono::system_clock::time_point time;  // of the first request
 };
 
+// What the user wants to know an event by when it leaves (see Socket::SetLastArgument); opaque here.
+using Tag = std::shared_ptr<const void>;
+
 // An event made once and sent to many sockets, of any thread. Cheap to copy; immutable.
 class EncodedEvent {
  public:
   // `arguments_json`: the arguments as JSON text, without brackets: `{"a":1},"b"`. Valid JSON is the caller's duty.
-  static EncodedEvent FromJson(std::string_view name, std::string_view arguments_json);
+  static EncodedEvent FromJson(std::string_view name, std::string_view arguments_json, Tag tag = nullptr);
   // The packet as Socket.IO writes it for namespace "/": `2["name",{"a":1},"b"]`.
   const std::string& packet() const { return *packet_; }
   const std::shared_ptr<const std::string>& shared_packet() const { return packet_; }
   size_t bytes() const { return packet_->size(); }
+  const Tag& tag() const { return tag_; }
 
  private:
-  explicit EncodedEvent(std::shared_ptr<const std::string> packet) : packet_(std::move(packet)) {}
+  EncodedEvent(std::shared_ptr<const std::string> packet, Tag tag)
+      : packet_(std::move(packet)), tag_(std::move(tag)) {}
   std::shared_ptr<const std::string> packet_;
+  Tag tag_;
 };
 
 // Answers an event that wanted an acknowledgement. The first call counts; without one, nothing is sent.
@@ -106,20 +112,31 @@ class Socket : public std::enable_shared_from_this<Socket> {
  public:
   virtual ~Socket() = default;
 
-  // 20 characters, unique, public (it is not the Engine.IO sid).
+  // 20 characters, public (it is not the Engine.IO sid), and unique, unless Namespace::UseRecovery gave it.
   virtual const std::string& id() const = 0;
   virtual const Handshake& handshake() const = 0;
   virtual IoThread& thread() const = 0;
   virtual bool connected() const = 0;
+  // Whether it goes on where an earlier socket ended (Namespace::UseRecovery).
+  virtual bool recovered() const = 0;
 
   // `arguments`: an array, whose elements are the event's arguments; anything else is its one argument.
-  virtual void Emit(std::string_view name, const Json& arguments) = 0;
+  // Mind Json's braces: {{"a", 1}} is the object {"a":1}, {"a", 1} an array of two, {object} is the object itself or an
+  // array of it, as the compiler has it: say Json::array({...}) or Json::object({...}) where it matters.
+  void Emit(std::string_view name, const Json& arguments) { EmitTagged(name, arguments, nullptr); }
+  virtual void EmitTagged(std::string_view name, const Json& arguments, Tag tag) = 0;
   virtual void Emit(const EncodedEvent& event) = 0;
-  // With an acknowledgement: `done` gets the client's arguments, or a DeadlineExceeded or Unavailable status.
+  // With an acknowledgement: `done` gets the client's arguments, or a DeadlineExceeded or Unavailable status, or at once
+  // ResourceExhausted when Options::awaited_acks_max are awaited.
   virtual void EmitWithAck(std::string_view name, const Json& arguments, std::chrono::milliseconds timeout,
                            std::function<void(absl::Status, const Json&)> done) = 0;
   // Dropped if the transport could not take it now.
   virtual void EmitVolatile(std::string_view name, const Json& arguments) = 0;
+
+  // From now on each event that asks for no acknowledgement ends in one more argument, a string: what `compute` makes of
+  // the event's tag at the moment when it leaves the queue. It is called once for each, in the order in which they leave,
+  // at the latest before OnDisconnect; it must not use the socket. An empty string adds nothing.
+  virtual void SetLastArgument(std::function<std::string(const Tag&)> compute) = 0;
 
   // Bytes queued for the connection of this socket and not yet taken by the kernel (polling: by a GET).
   virtual size_t queued_bytes() const = 0;
@@ -142,6 +159,13 @@ struct ConnectRefusal {
   Json data;
 };
 
+// Who a socket is for a client that comes back (connection state recovery). The server keeps nothing of it.
+struct Identity {
+  std::string pid;         // private: the client presents it as auth.pid; empty: the client is told none
+  std::string id;          // the socket's, 20 characters; empty: the one it has
+  bool recovered = false;  // the client goes on where it was: its auth.pid was this pid
+};
+
 class Namespace {
  public:
   virtual ~Namespace() = default;
@@ -149,6 +173,10 @@ class Namespace {
 
   // Before a socket connects, in order; calls `next` once, then or later (on the same thread).
   virtual void Use(std::function<void(Socket&, Next next)> middleware) = 0;
+  // When no middleware refused, and before the client hears of it: `identify` looks at what the client presents
+  // (handshake().auth: pid, offset) and says who the socket is; it may attach what belongs to the socket. What was missed
+  // is emitted in OnConnect, or later: the client gets it after the reply to its CONNECT.
+  virtual void UseRecovery(std::function<Identity(Socket&)> identify) = 0;
   virtual void OnConnect(std::function<void(Socket&)> handler) = 0;
   // `arguments`: an array, without the event's name.
   virtual void On(std::string_view event, std::function<void(Socket&, const Json& arguments, Ack ack)> handler) = 0;
@@ -179,6 +207,7 @@ struct Options {
   size_t post_packets_max = 10'000;          // ours
   size_t json_depth_max = 64;                // ours
   size_t attachments_max = 10;
+  size_t awaited_acks_max = 1'000;           // ours; of one socket, see Socket::EmitWithAck
   size_t header_bytes_max = 8'192;           // request line and headers, each
   std::chrono::milliseconds header_timeout{5'000};
   std::chrono::milliseconds body_timeout{10'000};
@@ -191,6 +220,7 @@ struct Options {
   // server's own origin (Host) and loopback ones. An absent Origin is a program and always allowed here.
   std::vector<std::string> cors_origins;
   enum class CorsDefault { kListOnly, kOwnAndLoopback } cors_default = CorsDefault::kOwnAndLoopback;
+  std::string cookie;  // "io": the reply to a polling handshake sets this cookie to the sid; empty: none
   std::map<std::string, ClientFile> client_files;  // "socket.io.js" → file
   std::string client_version;                      // their ETag
 };
@@ -201,6 +231,8 @@ struct Observer {
   std::function<void(const Socket&, DisconnectReason)> disconnected;
   // Direction and Engine.IO packet type ("message", "ping"...), transport and size of each packet; null: not watched.
   std::function<void(std::string_view sid, std::string_view direction, std::string_view type, size_t bytes)> packet;
+  // A TCP connection was closed because it began with another protocol: "TLS", "HTTP/2" or "not HTTP".
+  std::function<void(std::string_view address, std::string_view protocol)> other_protocol;
 };
 
 class Server {
@@ -212,6 +244,9 @@ class Server {
 
   // The namespace of this path ("/", "/custom"), made if it is not there.
   Namespace& Of(std::string_view path);
+  // Looks at each request that would open a connection; a text refuses it (403, code 4, with that text; on a websocket
+  // 400). Answers at once, on I/O threads.
+  void AllowRequest(std::function<std::optional<std::string>(const HttpRequest&)> refusal);
   // Requests outside Options::path (without one: 404).
   void OnRequest(HttpHandler handler);
 

@@ -174,5 +174,47 @@ TEST_F(HttpTest, APortThatIsTakenIsAnErrorThatNamesIt) {
   }
 }
 
+TEST_F(HttpTest, AnotherProtocolIsClosedAndReportedOnce) {
+  std::mutex mutex;
+  std::vector<std::string> reports;
+  options_.on_other_protocol = [&](std::string_view address, std::string_view protocol) {
+    std::lock_guard lock(mutex);
+    reports.push_back(std::string(address) + " " + std::string(protocol));
+  };
+  for (const char* bytes : {"\x16\x03\x01\x02\x05", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}) {
+    RawTcp tcp(port());
+    tcp.Send(bytes);
+    EXPECT_TRUE(tcp.ReadsEnd());
+    EXPECT_EQ(tcp.buffer(), "");
+  }
+  std::lock_guard lock(mutex);
+  EXPECT_EQ(reports, (std::vector<std::string>{"127.0.0.1 TLS", "127.0.0.1 HTTP/2"}));
+}
+
+TEST_F(HttpTest, AClientThatHalfClosesStillGetsAnAnswerThatComesLater) {
+  std::mutex mutex;
+  HttpReply pending;
+  IoThread* owner = nullptr;
+  std::condition_variable asked;
+  options_.on_request = [&](IoThread& thread, const HttpRequest&, HttpReply reply) {
+    std::lock_guard lock(mutex);
+    pending = std::move(reply);
+    owner = &thread;
+    asked.notify_all();
+  };
+  RawTcp tcp(port());
+  tests::Send(tcp, {"GET", "/later", {}, ""});
+  tcp.ShutdownWriting();
+  {
+    std::unique_lock lock(mutex);
+    ASSERT_TRUE(asked.wait_for(lock, tests::kPatience, [&] { return owner != nullptr; }));
+    // Another turn of the loop, in which the end of the request is seen.
+    ASSERT_EQ(Get("/engine.io/?EIO=4&transport=polling").status, 200);
+    owner->Post([reply = std::move(pending)] { reply({200, {}, "at last"}); });
+  }
+  EXPECT_EQ(ReadResponse(tcp).body, "at last");
+  EXPECT_TRUE(tcp.ReadsEnd());
+}
+
 }  // namespace
 }  // namespace sessioncast::engineio

@@ -7,13 +7,11 @@ namespace {
 
 constexpr size_t kBytesMax = 8'192;
 
-// 0: it is read; -1: more is needed; -2: closed without an answer; else the status.
+// 0: it is read; -1: more is needed; else the status.
 int StatusOf(std::string_view bytes) {
   const auto parsed = ParseHead(bytes, kBytesMax);
   if (std::holds_alternative<PartialHead>(parsed)) return -1;
-  if (const BadHead* bad = std::get_if<BadHead>(&parsed)) {
-    return bad->status == 0 ? -2 : static_cast<int>(bad->status);
-  }
+  if (const BadHead* bad = std::get_if<BadHead>(&parsed)) return static_cast<int>(bad->status);
   return 0;
 }
 
@@ -55,8 +53,6 @@ TEST(RequestHeadTest, RefusesWhatAProxyCouldReadOtherwise) {
       {"GET /\r\n\r\n", 400},
       {"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 29), 400},
-      {"\x16\x03\x01\x02", -2},
-      {"\r\nGET / HTTP/1.1\r\n", -2},
       {WithFields("Content-Length: 5\r\n"), 0},
       {WithFields("Content-Length: -1\r\n"), 400},
       {WithFields("Content-Length: +5\r\n"), 400},
@@ -73,6 +69,15 @@ TEST(RequestHeadTest, RefusesWhatAProxyCouldReadOtherwise) {
   };
   for (const auto& row : rows)
     EXPECT_EQ(StatusOf(row.bytes), row.status) << row.bytes.substr(0, 80);
+}
+
+TEST(RequestHeadTest, OtherProtocolsAreKnownByTheirFirstBytes) {
+  EXPECT_EQ(OtherProtocol("\x16\x03\x01\x02"), "TLS");
+  EXPECT_EQ(OtherProtocol("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "HTTP/2");
+  EXPECT_EQ(OtherProtocol("\r\nGET / HTTP/1.1\r\n"), "not HTTP");
+  EXPECT_EQ(OtherProtocol("PRI"), "");
+  EXPECT_EQ(OtherProtocol("GET / HTTP/1.1\r\n"), "");
+  EXPECT_EQ(OtherProtocol(""), "");
 }
 
 TEST(RequestHeadTest, AThousandFieldsAreTooMany) {

@@ -105,5 +105,23 @@ TEST_F(AckTest, AnAckThatIsOutstandingWhenTheClientGoesIsUnavailable) {
   EXPECT_EQ(log_.WaitFor(1).at(0), "UNAVAILABLE");
 }
 
+TEST_F(AckTest, MoreAcknowledgementsThanTheLimitAreNotAwaited) {
+  options_.awaited_acks_max = 2;
+  server().Of("/").OnConnect([this](Socket& socket) {
+    for (int i = 0; i < 3; ++i) {
+      socket.EmitWithAck("ask", Json::array({i}), std::chrono::seconds(30),
+                         [this, i](absl::Status status, const Json&) {
+                           log_.Add(std::to_string(i) + (status.ok() ? " answered" : " refused"));
+                         });
+    }
+  });
+  RawWebSocket socket = Join();
+  EXPECT_EQ(socket.ReadText(), R"(420["ask",0])");
+  EXPECT_EQ(socket.ReadText(), R"(421["ask",1])");
+  EXPECT_EQ(log_.WaitFor(1), std::vector<std::string>{"2 refused"});
+  socket.SendText("430[]");
+  EXPECT_EQ(log_.WaitFor(2).at(1), "0 answered");
+}
+
 }  // namespace
 }  // namespace sessioncast::socketio
