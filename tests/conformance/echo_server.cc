@@ -3,21 +3,32 @@
 //
 // Prints "listening on ADDRESS" for each address once it does; ends on SIGTERM or SIGINT.
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
 #include "edge/engineio/engine.h"
 #include "edge/socketio/server.h"
+#include "tests/conformance/replay_log.h"
 
 namespace {
 
 namespace engineio = sessioncast::engineio;
+using sessioncast::conformance::KeptEvent;
+using sessioncast::conformance::ReplayLog;
 using sessioncast::socketio::Ack;
+using sessioncast::socketio::Attachment;
+using sessioncast::socketio::Identity;
 using sessioncast::socketio::Json;
+using sessioncast::socketio::Namespace;
 using sessioncast::socketio::Options;
 using sessioncast::socketio::Server;
 using sessioncast::socketio::Socket;
+using sessioncast::socketio::Tag;
 
 struct Flags {
   std::string listen = "localhost:3000";
@@ -27,6 +38,7 @@ struct Flags {
   int64_t ping_timeout_ms = 20'000;
   int64_t connect_timeout_ms = 45'000;
   size_t max_payload_bytes = 1'000'000;
+  bool recovery = false;
   bool raw_engineio = false;
 };
 
@@ -88,6 +100,66 @@ int RunRaw(const Flags& flags, const sigset_t& signals) {
   return Run(engine, signals);
 }
 
+// What a socket is kept by, with --recovery.
+struct Pid : public Attachment {
+  explicit Pid(std::string pid) : pid(std::move(pid)) {}
+  const std::string pid;
+};
+
+const std::string* PidOf(const Socket& socket) {
+  const auto* attachment = static_cast<const Pid*>(socket.attachment());
+  return attachment != nullptr ? &attachment->pid : nullptr;
+}
+
+std::string AuthText(const Socket& socket, const char* key) {
+  return socket.handshake().auth.value(key, Json()).is_string()
+             ? socket.handshake().auth.at(key).get<std::string>()
+             : std::string();
+}
+
+// The number of the last event that the client has; nothing if it has none, or says nonsense.
+std::optional<uint64_t> OffsetOf(const Socket& socket) {
+  uint64_t offset = 0;
+  if (!absl::SimpleAtoi(AuthText(socket, "offset"), &offset)) return std::nullopt;
+  return offset;
+}
+
+Identity Identify(ReplayLog& log, const Socket& socket) {
+  const std::string pid = AuthText(socket, "pid");
+  if (const std::optional<uint64_t> offset = OffsetOf(socket)) {
+    if (const std::optional<std::string> id = log.Restore(pid, *offset)) return {pid, *id, true};
+  }
+  return {log.Open(socket.id()), "", false};
+}
+
+void EmitNumbered(Socket& socket, const KeptEvent& event) {
+  socket.EmitTagged(event.name, event.arguments, std::make_shared<const uint64_t>(event.number));
+}
+
+void EmitKept(ReplayLog& log, Socket& socket, std::string_view name, const Json& arguments) {
+  const std::string* pid = PidOf(socket);
+  if (pid == nullptr) return socket.Emit(name, arguments);
+  EmitNumbered(socket, {log.Append(*pid, name, arguments), std::string(name), arguments});
+}
+
+void Recover(Namespace& name_space, ReplayLog& log) {
+  name_space.UseRecovery([&log](Socket& socket) {
+    Identity identity = Identify(log, socket);
+    socket.set_attachment(std::make_unique<Pid>(identity.pid));
+    socket.SetLastArgument([](const Tag& tag) {
+      return tag ? std::to_string(*static_cast<const uint64_t*>(tag.get())) : std::string();
+    });
+    return identity;
+  });
+  name_space.OnConnect([&log](Socket& socket) {
+    if (!socket.recovered()) return;
+    for (const KeptEvent& event : log.After(*PidOf(socket), OffsetOf(socket).value_or(0))) {
+      EmitNumbered(socket, event);
+    }
+  });
+  name_space.OnDisconnect([&log](Socket& socket, auto) { log.Leave(*PidOf(socket)); });
+}
+
 int RunSocketIo(const Flags& flags, const sigset_t& signals) {
   Options options;
   options.listen = flags.listen;
@@ -98,12 +170,16 @@ int RunSocketIo(const Flags& flags, const sigset_t& signals) {
   options.connect_timeout = std::chrono::milliseconds(flags.connect_timeout_ms);
   options.message_bytes_max = flags.max_payload_bytes;
   options.post_bytes_max = flags.max_payload_bytes;
+  ReplayLog log;
   Server server(std::move(options));
-  const auto greet = [](Socket& socket) { socket.Emit("auth", {socket.handshake().auth}); };
-  server.Of("/").OnConnect(greet);
-  server.Of("/custom").OnConnect(greet);
-  server.Of("/").On("message", [](Socket& socket, const Json& arguments, Ack) {
-    socket.Emit("message-back", arguments);
+  for (const char* path : {"/", "/custom"}) {
+    if (flags.recovery) Recover(server.Of(path), log);
+    server.Of(path).OnConnect([&log](Socket& socket) {
+      EmitKept(log, socket, "auth", Json::array({socket.handshake().auth}));
+    });
+  }
+  server.Of("/").On("message", [&log](Socket& socket, const Json& arguments, Ack) {
+    EmitKept(log, socket, "message-back", arguments);
   });
   server.Of("/").On("message-with-ack",
                     [](Socket&, const Json& arguments, Ack ack) { ack(arguments); });
@@ -122,6 +198,7 @@ int main(int argc, char** argv) {
   app.add_option("--ping_timeout_ms", flags.ping_timeout_ms)->check(CLI::PositiveNumber);
   app.add_option("--connect_timeout_ms", flags.connect_timeout_ms)->check(CLI::PositiveNumber);
   app.add_option("--max_payload_bytes", flags.max_payload_bytes)->check(CLI::PositiveNumber);
+  app.add_flag("--recovery", flags.recovery, "clients go on after a lost connection");
   app.add_flag("--raw_engineio", flags.raw_engineio, "echo Engine.IO messages, without Socket.IO");
   CLI11_PARSE(app, argc, argv);
   const sigset_t signals = BlockStopSignals();
