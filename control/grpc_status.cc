@@ -4,7 +4,7 @@
 #include <string>
 
 #include "control/error_detail.h"
-#include "control/rpc_status.pb.h"
+#include "sessioncast/v1/session_service.pb.h"
 
 namespace sessioncast::control {
 namespace {
@@ -19,7 +19,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
   const std::string message(status.message());
   const std::optional<v1::ErrorDetail> detail = DetailOf(status);
   if (!detail.has_value()) return {code, message};
-  RpcStatus rpc;
+  v1::StatusDetails rpc;
   rpc.set_code(static_cast<int>(status.code()));
   rpc.set_message(message);
   google::protobuf::Any& any = *rpc.add_details();

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "control/rpc_status.pb.h"
+#include "sessioncast/v1/session_service.pb.h"
 #include "tests/control/events.h"
 #include "tests/support/control_server.h"
 
@@ -29,7 +29,7 @@ control::ServerOptions InMemory() {
 }
 
 v1::ErrorDetail DetailOf(const grpc::Status& status) {
-  control::RpcStatus rpc;
+  v1::StatusDetails rpc;
   v1::ErrorDetail detail;
   EXPECT_TRUE(rpc.ParseFromString(status.error_details()));
   EXPECT_EQ(rpc.code(), status.error_code());
