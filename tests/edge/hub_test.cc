@@ -22,7 +22,8 @@ class RecordingSocket : public socketio::Socket {
   const socketio::Handshake& handshake() const override { return handshake_; }
   socketio::IoThread& thread() const override { std::abort(); }
   bool connected() const override { return true; }
-  void Emit(std::string_view, const Json&) override { std::abort(); }
+  bool recovered() const override { return false; }
+  void EmitTagged(std::string_view, const Json&, socketio::Tag) override { std::abort(); }
   void Emit(const socketio::EncodedEvent& event) override {
     const Json packet = Json::parse(event.packet().substr(1));
     std::string line = packet[0].get<std::string>() + " " + packet[1]["sequence"].dump();
@@ -35,6 +36,7 @@ class RecordingSocket : public socketio::Socket {
     std::abort();
   }
   void EmitVolatile(std::string_view, const Json&) override { std::abort(); }
+  void SetLastArgument(std::function<std::string(const socketio::Tag&)>) override { std::abort(); }
   size_t queued_bytes() const override { return queued; }
   void Disconnect() override { std::abort(); }
   void CloseConnection(socketio::DisconnectReason) override { std::abort(); }
