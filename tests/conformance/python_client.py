@@ -1,0 +1,35 @@
+"""Debian's python-socketio: events, binary, acks and a namespace, by one transport. Usage: python_client.py URL TRANSPORTS"""
+import queue
+import sys
+
+import socketio
+
+PATIENCE_S = 15
+
+
+def main(url, transports):
+    client = socketio.Client(reconnection=False)
+    backs, auths = queue.Queue(), queue.Queue()
+    client.on("message-back", lambda *arguments: backs.put(arguments))
+    client.on("auth", auths.put)
+    client.on("auth", auths.put, namespace="/custom")
+    client.connect(url, transports=transports, auth={"who": "me"}, namespaces=["/", "/custom"])
+    got = [auths.get(timeout=PATIENCE_S) for _ in range(2)]
+    assert got == [{"who": "me"}] * 2, got
+    arguments = ("text", 5, {"deep": [b"\x01\x02\x03"]}, b"\x07" * 70_000)
+    client.emit("message", arguments)
+    assert backs.get(timeout=PATIENCE_S) == arguments
+    acked = client.call("message-with-ack", arguments, timeout=PATIENCE_S)
+    assert tuple(acked) == arguments, acked
+    # Few at a time: python-engineio refuses a poll of more than 16 packets.
+    for first in range(0, 200, 8):
+        numbers = range(first, first + 8)
+        for number in numbers:
+            client.emit("message", number)
+        assert [backs.get(timeout=PATIENCE_S) for _ in numbers] == [(n,) for n in numbers]
+    expected = "polling" if transports == ["polling"] else "websocket"
+    assert client.transport() == expected, client.transport()
+    client.disconnect()
+
+
+main(sys.argv[1], sys.argv[2].split(","))
