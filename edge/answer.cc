@@ -65,8 +65,12 @@ AnswerReply ToReply(const Answer& answer, const AnswerOutcome& outcome) {
   }
   reply.body["error"] = outcome.message;
   switch (outcome.kind) {
-    case AnswerOutcome::Kind::kNotFound: reply.http_status = 404; break;
-    case AnswerOutcome::Kind::kInvalid: reply.http_status = 400; break;
+    case AnswerOutcome::Kind::kNotFound:
+      reply.http_status = 404;
+      break;
+    case AnswerOutcome::Kind::kInvalid:
+      reply.http_status = 400;
+      break;
     case AnswerOutcome::Kind::kEnded: {
       const v1::ClarificationStatus status = outcome.winner.status();
       reply.http_status = status == v1::CLARIFICATION_STATUS_ANSWERED ? 409 : 410;
@@ -76,7 +80,8 @@ AnswerReply ToReply(const Answer& answer, const AnswerOutcome& outcome) {
       if (outcome.winner.has_response()) reply.body["response"] = outcome.winner.response();
       break;
     }
-    default: reply.http_status = 503;
+    default:
+      reply.http_status = 503;
   }
   return reply;
 }

@@ -1,5 +1,5 @@
-// A person's answer to a clarification, as REST and the socket event both take it: {sessionId, clarificationId,
-// response}; and what both say of its outcome.
+// A person's answer to a clarification, as REST and the socket event both take it: {sessionId,
+// clarificationId, response}; and what both say of its outcome.
 //
 // Pure; any thread.
 #pragma once

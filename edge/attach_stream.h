@@ -1,10 +1,11 @@
 // The Attach stream of one I/O thread: gRPC's side of it.
 //
-// Threads: Begin, End, Next and Cancel are called on the I/O thread (Cancel by any); gRPC's reactions come on its own
-// threads and only post to the I/O thread. What both touch is under the mutex.
-// Invariants: one write and one read in flight; a message is read only when the one before was handled, so at most one
-// waits here and the rest is held back by HTTP/2's flow control; what waits to be written is at most one begin and one
-// end an interest.
+// Threads: Begin, End, Next and Cancel are called on the I/O thread (Cancel by any); gRPC's
+// reactions come on its own threads and only post to the I/O thread. What both touch is under the
+// mutex.
+// Invariants: one write and one read in flight; a message is read only when the one before was
+// handled, so at most one waits here and the rest is held back by HTTP/2's flow control; what waits
+// to be written is at most one begin and one end an interest.
 #pragma once
 
 #include <functional>
@@ -31,7 +32,8 @@ class AttachStream : public grpc::ClientBidiReactor<v1::AttachRequest, v1::Attac
     std::function<void(const std::string& why)> ended;        // last
   };
 
-  // The stream keeps itself alive until gRPC is done with it, and then calls `released` on one of gRPC's threads.
+  // The stream keeps itself alive until gRPC is done with it, and then calls `released` on one of
+  // gRPC's threads.
   static std::shared_ptr<AttachStream> Open(v1::EdgeService::Stub& stub, engineio::IoThread& thread,
                                             Events events, std::function<void()> released);
 

@@ -38,7 +38,8 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
   socketio::Options& sockets = options.sockets;
   Add(app, "http_listen", sockets.listen,
       "HOST:PORT for HTTP; localhost means 127.0.0.1 and ::1; port 0: the system picks");
-  Add(app, "io_threads", sockets.io_threads, "Threads that serve sockets")->check(CLI::Range(1, 64));
+  Add(app, "io_threads", sockets.io_threads, "Threads that serve sockets")
+      ->check(CLI::Range(1, 64));
   app.add_option("--cors_origins", sockets.cors_origins,
                  "Origins whose pages may connect, comma-separated; *: any. "
                  "The server's own and loopback ones may unless this is given")
@@ -60,7 +61,8 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
   Add(app, "post_bytes_max", sockets.post_bytes_max, "One POST body")
       ->check(CLI::Range(1, 64 * 1024 * 1024));
   Add(app, "connections_max", sockets.connections_max, "Connections at a time");
-  Add(app, "sessions_max", options.sessions.sessions_max, "Sessions that one connection may subscribe to");
+  Add(app, "sessions_max", options.sessions.sessions_max,
+      "Sessions that one connection may subscribe to");
 }
 
 }  // namespace sessioncast::edge

@@ -19,13 +19,13 @@ class Hub::Subscription {
   Session* session = nullptr;  // null: unsubscribed
   size_t index = 0;            // in the session's list
   Phase phase = Phase::kOpening;
-  Position at;               // read up to here
-  uint64_t seen = 0;         // the last sequence the client knows of
-  bool reads_fold = false;   // else: events after `at`
-  uint64_t fold_after = 0;   // the fold has been delivered up to here
-  bool resync = false;       // the fold begins with `resync`
-  bool slow = false;         // its pages are conflated
-  uint64_t read_id = 0;      // in flight; 0: none
+  Position at;              // read up to here
+  uint64_t seen = 0;        // the last sequence the client knows of
+  bool reads_fold = false;  // else: events after `at`
+  uint64_t fold_after = 0;  // the fold has been delivered up to here
+  bool resync = false;      // the fold begins with `resync`
+  bool slow = false;        // its pages are conflated
+  uint64_t read_id = 0;     // in flight; 0: none
   std::vector<Opened> opened;
 };
 
@@ -39,9 +39,10 @@ struct Hub::HubEvent {
 struct Hub::Session {
   std::string id;
   uint32_t interest_id = 0;
-  std::optional<Position> live;  // announced by control and moved by what arrives; nothing while not attached
+  std::optional<Position>
+      live;  // announced by control and moved by what arrives; nothing while not attached
   std::vector<SubscriptionPtr> subscriptions;
-  size_t reading = 0;  // subscriptions with a read in flight
+  size_t reading = 0;         // subscriptions with a read in flight
   std::deque<HubEvent> tail;  // the last events up to `live`, while somebody reads
   size_t tail_bytes = 0;
   int holds = 0;  // while > 0 the session stays, and who leaves the list leaves a hole
@@ -187,11 +188,12 @@ bool Hub::TryGoLive(Subscription& s) {
   const Position& live = *session.live;
   const bool from_start = s.at.sequence == 0 && s.at.epoch.empty();
   if (s.at.epoch != live.epoch && !from_start) return false;
-  // Behind the hub, the tail may bridge; ahead of it (a page was newer than what has arrived), FanOut passes over.
-  const bool bridged = s.at.sequence >= live.sequence ||
-                       (!session.tail.empty() &&
-                        session.tail.front().event.position.epoch == live.epoch &&
-                        session.tail.front().event.position.sequence <= s.at.sequence + 1);
+  // Behind the hub, the tail may bridge; ahead of it (a page was newer than what has arrived),
+  // FanOut passes over.
+  const bool bridged =
+      s.at.sequence >= live.sequence ||
+      (!session.tail.empty() && session.tail.front().event.position.epoch == live.epoch &&
+       session.tail.front().event.position.sequence <= s.at.sequence + 1);
   if (!bridged) return false;
   if (s.at.epoch.empty()) s.at.epoch = live.epoch;
   if (s.phase == Phase::kOpening) Open(s, s.at);
@@ -299,13 +301,14 @@ void Hub::TakeFold(Subscription& s, const Page& page, const std::vector<HubEvent
   s.fold_after = s.reads_fold ? page.through : 0;
 }
 
-// Says where reading goes on from: `subscribed` to whoever waits for it, `resync` if what came before is void.
+// Says where reading goes on from: `subscribed` to whoever waits for it, `resync` if what came
+// before is void.
 void Hub::Open(Subscription& s, const Position& from) {
   const auto now = std::chrono::system_clock::now();
   if (s.phase == Phase::kOpening) s.phase = Phase::kBehind;
   for (Opened& opened : std::exchange(s.opened, {})) {
-    s.socket->Emit(socketio::EncodedEvent::FromJson(
-        "subscribed", SubscribedPayload(s.session->id, from, now)));
+    s.socket->Emit(socketio::EncodedEvent::FromJson("subscribed",
+                                                    SubscribedPayload(s.session->id, from, now)));
     opened(from);
     if (s.session == nullptr) return;
   }

@@ -1,13 +1,15 @@
 // One I/O thread's table: which of its sockets read which session, and from where.
 //
-// A subscription is *live* (at the hub's position of its session, fed by what Attach brings) or *behind at a position*
-// (reading pages). It goes live in the turn in which its position equals the hub's. First subscription, resume, a slow
-// socket, an edge that re-attached: all are "behind", and all take this one way.
+// A subscription is *live* (at the hub's position of its session, fed by what Attach brings) or
+// *behind at a position* (reading pages). It goes live in the turn in which its position equals the
+// hub's. First subscription, resume, a slow socket, an edge that re-attached: all are "behind", and
+// all take this one way.
 //
-// Threads: one I/O thread, the sockets' own. Pure otherwise: what it asks of control goes out through Upward, what comes
-// back is told to it (Attached, Arrived, PageArrived ...).
-// Invariants: a socket gets the events of a session in order of sequence, each at most once, and what it does not get is
-// declared as `skipped` in the next one; nothing before its `subscribed`; at most one read in flight a subscription.
+// Threads: one I/O thread, the sockets' own. Pure otherwise: what it asks of control goes out
+// through Upward, what comes back is told to it (Attached, Arrived, PageArrived ...).
+// Invariants: a socket gets the events of a session in order of sequence, each at most once, and
+// what it does not get is declared as `skipped` in the next one; nothing before its `subscribed`;
+// at most one read in flight a subscription.
 #pragma once
 
 #include <cstddef>
@@ -32,8 +34,8 @@ using From = std::optional<Position>;
 struct ReadRequest {
   uint64_t read_id = 0;
   std::string session_id;
-  From from;                 // nothing: the fold ...
-  uint64_t fold_after = 0;   // ... what of it is above this sequence
+  From from;                // nothing: the fold ...
+  uint64_t fold_after = 0;  // ... what of it is above this sequence
   bool conflated = false;
   uint32_t page_bytes_max = 0;
 };
@@ -50,9 +52,11 @@ struct Page {
 class Hub {
  public:
   struct Options {
-    size_t queue_bytes_max = 256 * 1024;  // a socket with more queued is behind until its queue has drained
+    // a socket with more queued is behind until its queue has drained
+    size_t queue_bytes_max = 256 * 1024;
     uint32_t page_bytes_max = 64 * 1024;  // of events; one event always fits
-    size_t tail_bytes_max = 256 * 1024;   // a session: live events kept while somebody reads up to them
+    // a session: live events kept while somebody reads up to them
+    size_t tail_bytes_max = 256 * 1024;
   };
 
   // What the hub asks of control. Called on the hub's thread.
@@ -80,8 +84,8 @@ class Hub {
   // Subscribing again to what is held: by id it only answers; after a position it moves there.
   void SubscribeAgain(Subscription& subscription, From from, Opened opened);
   void Unsubscribe(Subscription& subscription);
-  // Answers who still waits for `subscribed`, with the place that was asked for: before an Unsubscribe that the client
-  // sent in one breath with its subscribe.
+  // Answers who still waits for `subscribed`, with the place that was asked for: before an
+  // Unsubscribe that the client sent in one breath with its subscribe.
   void AnswerAtOnce(Subscription& subscription);
   // The socket's queue has room again.
   void Drained(Subscription& subscription);

@@ -1,4 +1,5 @@
-// sessioncast-edge: HTTP for browsers (Socket.IO, REST, the page, health). Knows control only through gRPC.
+// sessioncast-edge: HTTP for browsers (Socket.IO, REST, the page, health). Knows control only
+// through gRPC.
 #include <cstdlib>
 #include <iostream>
 

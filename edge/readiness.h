@@ -20,7 +20,8 @@ class Readiness {
   void Detached() { attached_.fetch_sub(1); }
   void Drain() { draining_ = true; }
 
-  // After the first attach of all threads, until it drains. A later loss of control takes nobody's socket away.
+  // After the first attach of all threads, until it drains. A later loss of control takes nobody's
+  // socket away.
   bool ready() const { return was_attached_ && !draining_; }
   bool draining() const { return draining_; }
   // Whether control can be reached now.

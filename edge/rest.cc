@@ -55,8 +55,7 @@ Rest::Rest(const Readiness& readiness, const std::map<std::string, WebFile>& fil
            std::function<Upstream&(const engineio::IoThread&)> upstream_of)
     : readiness_(readiness), files_(files), upstream_of_(std::move(upstream_of)) {}
 
-void Rest::Answer(engineio::IoThread& thread, const HttpRequest& request,
-                  HttpReply reply) const {
+void Rest::Answer(engineio::IoThread& thread, const HttpRequest& request, HttpReply reply) const {
   const std::string_view path = request.path;
   if (path == kRespondPath) {
     if (request.method != "POST") return reply(MethodRefused("POST"));

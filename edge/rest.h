@@ -16,7 +16,8 @@ namespace sessioncast::edge {
 
 class Rest {
  public:
-  // `upstream_of`: the line to control of a request's I/O thread. `files`: by path ("/", "/page.js").
+  // `upstream_of`: the line to control of a request's I/O thread. `files`: by path ("/",
+  // "/page.js").
   Rest(const Readiness& readiness, const std::map<std::string, WebFile>& files,
        std::function<Upstream&(const engineio::IoThread&)> upstream_of);
 

@@ -56,8 +56,9 @@ class Server::State {
       : readiness_(options.sockets.io_threads),
         files_(PageFiles()),
         sockets_(options.sockets, WatchPackets()),
-        rest_(readiness_, files_,
-              [this](const engineio::IoThread& thread) -> Upstream& { return UpstreamOf(thread); }) {
+        rest_(readiness_, files_, [this](const engineio::IoThread& thread) -> Upstream& {
+          return UpstreamOf(thread);
+        }) {
     for (const std::unique_ptr<engineio::IoThread>& thread : sockets_.threads()) {
       upstreams_.push_back(
           std::make_unique<Upstream>(options.upstream, *thread, channel, [this](bool attached) {
@@ -65,12 +66,12 @@ class Server::State {
             if (attached) spdlog::info("attached to control");
           }));
     }
-    ServeSessions(sockets_.Of("/"), options.sessions,
-                  [this](const engineio::IoThread& thread) -> Upstream& { return UpstreamOf(thread); });
-    sockets_.OnRequest([this](engineio::IoThread& thread, const engineio::HttpRequest& request,
-                              engineio::HttpReply reply) {
-      rest_.Answer(thread, request, std::move(reply));
-    });
+    ServeSessions(
+        sockets_.Of("/"), options.sessions,
+        [this](const engineio::IoThread& thread) -> Upstream& { return UpstreamOf(thread); });
+    sockets_.OnRequest(
+        [this](engineio::IoThread& thread, const engineio::HttpRequest& request,
+               engineio::HttpReply reply) { rest_.Answer(thread, request, std::move(reply)); });
   }
 
   absl::Status Start(const std::string& path) {

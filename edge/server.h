@@ -1,4 +1,5 @@
-// The edge, whole: I/O threads with their hubs and lines to control, session sockets, REST, and the page.
+// The edge, whole: I/O threads with their hubs and lines to control, session sockets, REST, and the
+// page.
 //
 // Threads: Start, Drain, Stop by whoever owns it, one at a time; the rest by any.
 #pragma once
@@ -26,7 +27,8 @@ struct ServerOptions {
 
 class Server {
  public:
-  // `channel`: to control; need not be reachable yet. The error names the address that cannot be bound.
+  // `channel`: to control; need not be reachable yet. The error names the address that cannot be
+  // bound.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options,
                                                        std::shared_ptr<grpc::Channel> channel);
   // Stops.
@@ -35,7 +37,8 @@ class Server {
   std::vector<std::string> addresses() const;
   uint16_t port() const;
 
-  // Not ready, nobody new, all transports closed (clients come back by themselves, elsewhere), threads joined.
+  // Not ready, nobody new, all transports closed (clients come back by themselves, elsewhere),
+  // threads joined.
   void Stop();
 
  private:

@@ -38,11 +38,13 @@ std::string ValidId(const Json& value) {
 
 // {epoch: string, sequence: 0..2^63 - 1}.
 absl::StatusOr<Position> ToPosition(const Json& value) {
-  if (!value.is_object()) return absl::InvalidArgumentError("invalid after: must be {epoch, sequence}");
+  if (!value.is_object())
+    return absl::InvalidArgumentError("invalid after: must be {epoch, sequence}");
   const auto epoch = value.find("epoch");
   if (epoch == value.end() || !epoch->is_string() ||
       epoch->get_ref<const std::string&>().size() > kIdBytesMax) {
-    return absl::InvalidArgumentError("invalid after.epoch: must be a string as in an event's payload");
+    return absl::InvalidArgumentError(
+        "invalid after.epoch: must be a string as in an event's payload");
   }
   const auto sequence = value.find("sequence");
   if (sequence == value.end() || !sequence->is_number_integer() ||
@@ -88,17 +90,16 @@ class SessionSocket : public socketio::Attachment {
     if (!request.ok()) return Refuse("", std::string(request.status().message()), ack);
     const std::string& id = request->session_id;
     auto opened = [id, ack = std::move(ack)](const Position& from) mutable {
-      ack(Json::array({{{"ok", true},
-                        {"sessionId", id},
-                        {"epoch", from.epoch},
-                        {"sequence", from.sequence}}}));
+      ack(Json::array(
+          {{{"ok", true}, {"sessionId", id}, {"epoch", from.epoch}, {"sequence", from.sequence}}}));
     };
     if (const auto held = subscriptions_.find(id); held != subscriptions_.end()) {
       return upstream_.hub().SubscribeAgain(*held->second, request->from, std::move(opened));
     }
     if (subscriptions_.size() >= options_.sessions_max) {
-      return Refuse(id, absl::StrCat("too many sessions: at most ", options_.sessions_max,
-                                     " (sessions_max) on a connection"),
+      return Refuse(id,
+                    absl::StrCat("too many sessions: at most ", options_.sessions_max,
+                                 " (sessions_max) on a connection"),
                     ack);
     }
     spdlog::info("Socket {} subscribed to session {}", socket_.id(), id);
@@ -125,19 +126,18 @@ class SessionSocket : public socketio::Attachment {
   void Answer(const Json& arguments, Ack ack) {
     absl::StatusOr<edge::Answer> answer = ToAnswer(arguments.empty() ? Json() : arguments[0]);
     if (!answer.ok()) return Refuse("", std::string(answer.status().message()), ack);
-    upstream_.Answer(
-        answer->session_id, answer->clarification_id, answer->response,
-        [weak = socket_.weak_from_this(), answer = *answer,
-         ack = std::move(ack)](const AnswerOutcome& outcome) mutable {
-          const std::shared_ptr<Socket> socket = weak.lock();
-          if (socket == nullptr || !socket->connected()) return;
-          const AnswerReply reply = ToReply(answer, outcome);
-          if (reply.http_status != 200 && !ack.wanted()) {
-            socket->Emit(EncodedEvent::FromJson(
-                "error", ErrorPayload(answer.session_id, outcome.message, Now())));
-          }
-          ack(Json::array({reply.body}));
-        });
+    upstream_.Answer(answer->session_id, answer->clarification_id, answer->response,
+                     [weak = socket_.weak_from_this(), answer = *answer,
+                      ack = std::move(ack)](const AnswerOutcome& outcome) mutable {
+                       const std::shared_ptr<Socket> socket = weak.lock();
+                       if (socket == nullptr || !socket->connected()) return;
+                       const AnswerReply reply = ToReply(answer, outcome);
+                       if (reply.http_status != 200 && !ack.wanted()) {
+                         socket->Emit(EncodedEvent::FromJson(
+                             "error", ErrorPayload(answer.session_id, outcome.message, Now())));
+                       }
+                       ack(Json::array({reply.body}));
+                     });
   }
 
   void Drained() {

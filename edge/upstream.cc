@@ -45,9 +45,8 @@ class Upstream::Calls {
   void AwaitEmpty() {
     const absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(
-        +[](Calls* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(calls->mutex_) {
-          return calls->entered_ == 0;
-        },
+        +[](Calls* calls)
+             ABSL_EXCLUSIVE_LOCKS_REQUIRED(calls->mutex_) { return calls->entered_ == 0; },
         this));
   }
 
@@ -75,7 +74,8 @@ struct Call {
   Response response;
 };
 
-// The ErrorDetail in a status's details: google.rpc.Status holding an Any. Only what we need of the two is read.
+// The ErrorDetail in a status's details: google.rpc.Status holding an Any. Only what we need of the
+// two is read.
 v1::ErrorDetail DetailOf(const grpc::Status& status);
 
 }  // namespace
@@ -181,7 +181,8 @@ void Upstream::SendReads() {
 }
 
 void Upstream::SendRead(ReadRequest request) {
-  auto call = std::make_shared<Call<v1::ReadEventsRequest, v1::ReadEventsResponse>>(options_.call_timeout);
+  auto call =
+      std::make_shared<Call<v1::ReadEventsRequest, v1::ReadEventsResponse>>(options_.call_timeout);
   if (!calls_->Enter(&call->context)) return;
   ++reads_in_flight_;
   call->request.set_session_id(request.session_id);
@@ -229,7 +230,8 @@ void Upstream::Answer(const std::string& session_id, const std::string& clarific
   using AnswerCall = Call<v1::AnswerClarificationRequest, v1::AnswerClarificationResponse>;
   auto call = std::make_shared<AnswerCall>(options_.call_timeout);
   if (!attached_ || !calls_->Enter(&call->context)) {
-    return done({.kind = AnswerOutcome::Kind::kUnavailable, .message = "control is away", .winner = {}});
+    return done(
+        {.kind = AnswerOutcome::Kind::kUnavailable, .message = "control is away", .winner = {}});
   }
   call->request.set_session_id(session_id);
   call->request.set_clarification_id(clarification_id);
@@ -240,8 +242,12 @@ void Upstream::Answer(const std::string& session_id, const std::string& clarific
         AnswerOutcome outcome;
         outcome.message = status.error_message();
         switch (status.error_code()) {
-          case grpc::StatusCode::OK: outcome.kind = AnswerOutcome::Kind::kAccepted; break;
-          case grpc::StatusCode::NOT_FOUND: outcome.kind = AnswerOutcome::Kind::kNotFound; break;
+          case grpc::StatusCode::OK:
+            outcome.kind = AnswerOutcome::Kind::kAccepted;
+            break;
+          case grpc::StatusCode::NOT_FOUND:
+            outcome.kind = AnswerOutcome::Kind::kNotFound;
+            break;
           case grpc::StatusCode::ALREADY_EXISTS:
             outcome.kind = AnswerOutcome::Kind::kEnded;
             outcome.winner = DetailOf(status).winner();
@@ -249,7 +255,8 @@ void Upstream::Answer(const std::string& session_id, const std::string& clarific
           case grpc::StatusCode::INVALID_ARGUMENT:
             outcome.kind = AnswerOutcome::Kind::kInvalid;
             break;
-          default: outcome.kind = AnswerOutcome::Kind::kUnavailable;
+          default:
+            outcome.kind = AnswerOutcome::Kind::kUnavailable;
         }
         thread_.Post([done, outcome] { done(outcome); });
         calls->Leave(&call->context);
@@ -258,7 +265,8 @@ void Upstream::Answer(const std::string& session_id, const std::string& clarific
 
 void Upstream::GetSession(const std::string& session_id,
                           std::function<void(absl::StatusOr<v1::Snapshot>)> done) {
-  auto call = std::make_shared<Call<v1::GetSessionRequest, v1::GetSessionResponse>>(options_.call_timeout);
+  auto call =
+      std::make_shared<Call<v1::GetSessionRequest, v1::GetSessionResponse>>(options_.call_timeout);
   if (!attached_ || !calls_->Enter(&call->context)) {
     return done(absl::UnavailableError("control is away"));
   }

@@ -1,10 +1,11 @@
-// One I/O thread's line to control: its Attach stream, its ReadEvents, and the unary calls that its sockets and REST
-// requests make.
+// One I/O thread's line to control: its Attach stream, its ReadEvents, and the unary calls that its
+// sockets and REST requests make.
 //
-// Threads: everything is called on, and calls back on, the I/O thread. gRPC's own threads only post to it: that is the
-// one thread crossing of an event in the edge.
-// Invariants: at most one Attach stream; at most Options::reads_in_flight_max reads with control, the rest wait in
-// order (there is at most one a subscription); a lost stream is opened again with a jittered back-off, for ever.
+// Threads: everything is called on, and calls back on, the I/O thread. gRPC's own threads only post
+// to it: that is the one thread crossing of an event in the edge.
+// Invariants: at most one Attach stream; at most Options::reads_in_flight_max reads with control,
+// the rest wait in order (there is at most one a subscription); a lost stream is opened again with
+// a jittered back-off, for ever.
 #pragma once
 
 #include <chrono>
@@ -57,7 +58,8 @@ class Upstream {
 
   // Opens the stream, and keeps it open. Once, on the thread.
   void Start();
-  // Cancels what is under way. Once, before the I/O thread stops, from another thread; returns when gRPC has let go.
+  // Cancels what is under way. Once, before the I/O thread stops, from another thread; returns when
+  // gRPC has let go.
   void Stop();
 
   void Answer(const std::string& session_id, const std::string& clarification_id,

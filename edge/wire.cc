@@ -25,11 +25,21 @@ void AppendString(std::string& out, std::string_view text) {
     out.append(text.substr(copied, i - copied));
     copied = i + 1;
     switch (byte) {
-      case '"': out.append("\\\""); break;
-      case '\\': out.append("\\\\"); break;
-      case '\n': out.append("\\n"); break;
-      case '\r': out.append("\\r"); break;
-      case '\t': out.append("\\t"); break;
+      case '"':
+        out.append("\\\"");
+        break;
+      case '\\':
+        out.append("\\\\");
+        break;
+      case '\n':
+        out.append("\\n");
+        break;
+      case '\r':
+        out.append("\\r");
+        break;
+      case '\t':
+        out.append("\\t");
+        break;
       default:
         out.append("\\u00");
         out.push_back(kHex[byte >> 4]);
@@ -65,10 +75,18 @@ void AppendStruct(std::string& out, const Struct& object);
 // Nesting is bounded by control (proto/rules.h, kStructDepthMax) and by protobuf's parser.
 void AppendValue(std::string& out, const Value& value) {
   switch (value.kind_case()) {
-    case Value::kNumberValue: AppendNumber(out, value.number_value()); break;
-    case Value::kStringValue: AppendString(out, value.string_value()); break;
-    case Value::kBoolValue: out.append(value.bool_value() ? "true" : "false"); break;
-    case Value::kStructValue: AppendStruct(out, value.struct_value()); break;
+    case Value::kNumberValue:
+      AppendNumber(out, value.number_value());
+      break;
+    case Value::kStringValue:
+      AppendString(out, value.string_value());
+      break;
+    case Value::kBoolValue:
+      out.append(value.bool_value() ? "true" : "false");
+      break;
+    case Value::kStructValue:
+      AppendStruct(out, value.struct_value());
+      break;
     case Value::kListValue: {
       out.push_back('[');
       bool first = true;
@@ -80,7 +98,9 @@ void AppendValue(std::string& out, const Value& value) {
       break;
     }
     case Value::kNullValue:
-    case Value::KIND_NOT_SET: out.append("null"); break;
+    case Value::KIND_NOT_SET:
+      out.append("null");
+      break;
   }
 }
 
@@ -179,7 +199,8 @@ void WriteModelResult(ObjectWriter& payload, const v1::ModelResult& result) {
   if (result.has_run_id()) payload.String("runId", result.run_id());
 }
 
-// A question that ended is 'answered' for every client of the contract; `outcome` says how it ended.
+// A question that ended is 'answered' for every client of the contract; `outcome` says how it
+// ended.
 void WriteClarification(ObjectWriter& payload, const v1::Clarification& clarification) {
   payload.String("clarificationId", clarification.clarification_id());
   payload.String("question", clarification.question());
@@ -194,7 +215,9 @@ void WriteClarification(ObjectWriter& payload, const v1::Clarification& clarific
 
 std::string_view WriteKind(ObjectWriter& payload, const v1::Event& event) {
   switch (event.kind_case()) {
-    case v1::Event::kProgress: WriteProgress(payload, event.progress()); return "progress";
+    case v1::Event::kProgress:
+      WriteProgress(payload, event.progress());
+      return "progress";
     case v1::Event::kModelResult:
       WriteModelResult(payload, event.model_result());
       return "model_result";
@@ -211,7 +234,8 @@ std::string_view WriteKind(ObjectWriter& payload, const v1::Event& event) {
     case v1::Event::kCustom:
       payload.Object("data", event.custom().data());
       return event.custom().name();
-    case v1::Event::KIND_NOT_SET: break;
+    case v1::Event::KIND_NOT_SET:
+      break;
   }
   return {};
 }
@@ -336,10 +360,10 @@ std::string Timestamp(Time time) {
   std::tm parts{};
   gmtime_r(&whole, &parts);
   std::array<char, 64> text;
-  const int length = std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-                                   parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                                   parts.tm_hour, parts.tm_min, parts.tm_sec,
-                                   static_cast<int>((since - seconds).count()));
+  const int length =
+      std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+                    parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+                    parts.tm_min, parts.tm_sec, static_cast<int>((since - seconds).count()));
   return std::string(text.data(), static_cast<size_t>(length));
 }
 

@@ -1,6 +1,7 @@
 // An event as browsers see it: the one place in code that knows the browser contract's field names.
 //
-// Pure; any thread. Strings in events are valid UTF-8 (protobuf enforces it), so everything made here is valid JSON.
+// Pure; any thread. Strings in events are valid UTF-8 (protobuf enforces it), so everything made
+// here is valid JSON.
 #pragma once
 
 #include <chrono>
@@ -34,7 +35,8 @@ absl::StatusOr<WireEvent> ToWire(const v1::Event& event);
 // Of a serialized Event.
 absl::StatusOr<WireEvent> ParseWire(const std::string& serialized);
 
-// The event as a packet; `skipped`: how many events before it the reader does not get (0: not said).
+// The event as a packet; `skipped`: how many events before it the reader does not get (0: not
+// said).
 socketio::EncodedEvent Encode(const WireEvent& event, uint64_t skipped);
 
 // Payloads of the edge's own events. `now`: UTC.

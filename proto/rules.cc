@@ -11,28 +11,39 @@ namespace {
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
-constexpr std::array<std::string_view, 13> kUnsafeKeys = {
-    "__proto__",      "constructor",          "prototype",  "hasOwnProperty", "isPrototypeOf",
-    "toString",       "propertyIsEnumerable", "valueOf",    "toLocaleString", "__defineGetter__",
-    "__defineSetter__", "__lookupGetter__",   "__lookupSetter__"};
+constexpr std::array<std::string_view, 13> kUnsafeKeys = {"__proto__",
+                                                          "constructor",
+                                                          "prototype",
+                                                          "hasOwnProperty",
+                                                          "isPrototypeOf",
+                                                          "toString",
+                                                          "propertyIsEnumerable",
+                                                          "valueOf",
+                                                          "toLocaleString",
+                                                          "__defineGetter__",
+                                                          "__defineSetter__",
+                                                          "__lookupGetter__",
+                                                          "__lookupSetter__"};
 
 constexpr std::array<std::string_view, 20> kReservedNames = {
     // The browser contract's own.
-    "connected", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "progress", "model_result", "clarification",
-    "clarification_response", "completed", "error", "resync", "token_expiring", "refresh_token",
+    "connected", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "progress",
+    "model_result", "clarification", "clarification_response", "completed", "error", "resync",
+    "token_expiring", "refresh_token",
     // Socket.IO's.
     "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"};
 
 bool IsIdCharacter(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == ':' || c == '-';
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == ':' ||
+         c == '-';
 }
 
 }  // namespace
 
 absl::Status CheckId(std::string_view field, std::string_view id) {
   if (id.empty() || id.size() > kIdBytesMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(View(field), ": must have 1 to ", kIdBytesMax, " characters, has ", id.size()));
+    return absl::InvalidArgumentError(absl::StrCat(View(field), ": must have 1 to ", kIdBytesMax,
+                                                   " characters, has ", id.size()));
   }
   if (!std::all_of(id.begin(), id.end(), IsIdCharacter)) {
     return absl::InvalidArgumentError(
@@ -51,8 +62,8 @@ bool IsSafeKey(std::string_view key) {
 absl::Status CheckCustomName(std::string_view field, std::string_view name) {
   if (absl::Status status = CheckId(field, name); !status.ok()) return status;
   if (std::find(kReservedNames.begin(), kReservedNames.end(), name) != kReservedNames.end()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(View(field), ": '", View(name), "' is a name of the browser contract or of Socket.IO"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        View(field), ": '", View(name), "' is a name of the browser contract or of Socket.IO"));
   }
   return absl::OkStatus();
 }

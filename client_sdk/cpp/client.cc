@@ -40,8 +40,10 @@ bool IsUnknownOutcome(const absl::Status& status) {
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kInternal:
-    case absl::StatusCode::kUnknown: return true;
-    default: return false;
+    case absl::StatusCode::kUnknown:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -61,8 +63,8 @@ class Client::Stubs {
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
     arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
-    sessions = v1::SessionService::NewStub(grpc::CreateCustomChannel(
-        options.control, grpc::InsecureChannelCredentials(), arguments));
+    sessions = v1::SessionService::NewStub(
+        grpc::CreateCustomChannel(options.control, grpc::InsecureChannelCredentials(), arguments));
   }
   std::unique_ptr<v1::SessionService::Stub> sessions;
 };
@@ -117,8 +119,7 @@ absl::Status Client::PublishMany(const std::vector<v1::PublishEventRequest>& eve
   return status;
 }
 
-absl::Status Client::Stream(const std::string& session_id,
-                            const std::optional<v1::Position>& after,
+absl::Status Client::Stream(const std::string& session_id, const std::optional<v1::Position>& after,
                             const std::function<bool(const v1::Event&)>& on_event) {
   grpc::ClientContext context;
   v1::StreamSessionRequest request;

@@ -1,8 +1,10 @@
-// The C++ client: publish into sessions, read them, ask their human. Thin: one call here is one call of SessionService.
+// The C++ client: publish into sessions, read them, ask their human. Thin: one call here is one
+// call of SessionService.
 //
 // Threads: any; a Client may be shared. Calls block the thread that makes them.
-// Errors: absl::Status with gRPC's canonical codes. UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and INTERNAL of a publish
-// are an unknown outcome: publish again with the same idempotency key. Every other code means: surely not stored.
+// Errors: absl::Status with gRPC's canonical codes. UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and
+// INTERNAL of a publish are an unknown outcome: publish again with the same idempotency key. Every
+// other code means: surely not stored.
 #pragma once
 
 #include <chrono>
@@ -20,14 +22,16 @@
 namespace sessioncast {
 
 struct ClientOptions {
-  std::string control = "localhost:50051";      // HOST:PORT
-  std::chrono::milliseconds call_timeout{10'000};  // of a call that does not wait for a human or for events
+  std::string control = "localhost:50051";  // HOST:PORT
+  // Of a call that does not wait for a human or for events.
+  std::chrono::milliseconds call_timeout{10'000};
 };
 
 // Whether a publish that failed with this may have been stored.
 bool IsUnknownOutcome(const absl::Status& status);
 
-// What an error has to say beyond its message: the winner of a clarification, the snapshot's position. Empty if nothing.
+// What an error has to say beyond its message: the winner of a clarification, the snapshot's
+// position. Empty if nothing.
 v1::ErrorDetail DetailOf(const absl::Status& status);
 
 class Client {
@@ -41,21 +45,23 @@ class Client {
   absl::StatusOr<v1::PublishEventResponse> Publish(const v1::Event& event,
                                                    const std::string& idempotency_key);
 
-  // Many events over one stream, in order; one outcome for each, in their order. An error means that the outcome of all
-  // that are missing in `outcomes` is unknown.
+  // Many events over one stream, in order; one outcome for each, in their order. An error means
+  // that the outcome of all that are missing in `outcomes` is unknown.
   absl::Status PublishMany(const std::vector<v1::PublishEventRequest>& events,
                            std::vector<v1::PublishOutcome>& outcomes);
 
-  // Events after a position (nothing: from sequence 1), then live, until the session ends (OK) or `on_event` returns
-  // false (OK). One call: a lost connection is UNAVAILABLE, and the caller goes on after the last event it has.
+  // Events after a position (nothing: from sequence 1), then live, until the session ends (OK) or
+  // `on_event` returns false (OK). One call: a lost connection is UNAVAILABLE, and the caller goes
+  // on after the last event it has.
   absl::Status Stream(const std::string& session_id, const std::optional<v1::Position>& after,
                       const std::function<bool(const v1::Event&)>& on_event);
 
   absl::StatusOr<v1::Snapshot> GetSession(const std::string& session_id);
-  absl::StatusOr<v1::ListSessionsResponse> ListSessions(int page_size, const std::string& page_token);
+  absl::StatusOr<v1::ListSessionsResponse> ListSessions(int page_size,
+                                                        const std::string& page_token);
 
-  // Returns when the question is answered, expires or is cancelled, however long that takes. A lost connection is
-  // UNAVAILABLE: ask again with the same clarification_id, which re-attaches.
+  // Returns when the question is answered, expires or is cancelled, however long that takes. A lost
+  // connection is UNAVAILABLE: ask again with the same clarification_id, which re-attaches.
   absl::StatusOr<v1::AskClarificationResponse> Ask(const v1::AskClarificationRequest& request);
 
   absl::StatusOr<v1::Position> Answer(const std::string& session_id,

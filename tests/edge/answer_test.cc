@@ -25,33 +25,45 @@ TEST(AnswerTest, TheErrorNamesTheField) {
   EXPECT_EQ(ErrorOf("[1]"), "body: must be an object {sessionId, clarificationId, response}");
   EXPECT_EQ(ErrorOf(R"({"clarificationId":"c","response":"r"})"), "sessionId: must be a string");
   EXPECT_EQ(ErrorOf(R"({"sessionId":"s","response":"r"})"), "clarificationId: must be a string");
-  EXPECT_EQ(ErrorOf(R"({"sessionId":"s","clarificationId":"c","response":5})"), "response: must be a string");
-  EXPECT_NE(ErrorOf(R"({"sessionId":"../x","clarificationId":"c","response":"r"})").find("sessionId"), std::string::npos);
+  EXPECT_EQ(ErrorOf(R"({"sessionId":"s","clarificationId":"c","response":5})"),
+            "response: must be a string");
+  EXPECT_NE(
+      ErrorOf(R"({"sessionId":"../x","clarificationId":"c","response":"r"})").find("sessionId"),
+      std::string::npos);
   const std::string long_response(16 * 1024 + 1, 'x');
-  EXPECT_NE(ErrorOf(R"({"sessionId":"s","clarificationId":"c","response":")" + long_response + "\"}").find("16384"),
-            std::string::npos);
+  EXPECT_NE(
+      ErrorOf(R"({"sessionId":"s","clarificationId":"c","response":")" + long_response + "\"}")
+          .find("16384"),
+      std::string::npos);
 }
 
 TEST(AnswerTest, DeepNestingIsRefusedWithoutBuildingIt) {
-  EXPECT_EQ(ErrorOf("{\"sessionId\":" + std::string(100'000, '[')), "body: nested more than 8 deep");
+  EXPECT_EQ(ErrorOf("{\"sessionId\":" + std::string(100'000, '[')),
+            "body: nested more than 8 deep");
 }
 
 TEST(AnswerTest, OutcomesHaveTheirHttpStatus) {
   const Answer answer{"s", "c", "r"};
   using Kind = AnswerOutcome::Kind;
-  EXPECT_EQ(ToReply(answer, {.kind = Kind::kAccepted, .message = "", .winner = {}}).http_status, 200U);
-  EXPECT_EQ(ToReply(answer, {.kind = Kind::kNotFound, .message = "", .winner = {}}).http_status, 404U);
-  EXPECT_EQ(ToReply(answer, {.kind = Kind::kUnavailable, .message = "", .winner = {}}).http_status, 503U);
+  EXPECT_EQ(ToReply(answer, {.kind = Kind::kAccepted, .message = "", .winner = {}}).http_status,
+            200U);
+  EXPECT_EQ(ToReply(answer, {.kind = Kind::kNotFound, .message = "", .winner = {}}).http_status,
+            404U);
+  EXPECT_EQ(ToReply(answer, {.kind = Kind::kUnavailable, .message = "", .winner = {}}).http_status,
+            503U);
   v1::Clarification winner;
   winner.set_status(v1::CLARIFICATION_STATUS_ANSWERED);
   winner.set_response("theirs");
-  const AnswerReply taken = ToReply(answer, {.kind = Kind::kEnded, .message = "", .winner = winner});
+  const AnswerReply taken =
+      ToReply(answer, {.kind = Kind::kEnded, .message = "", .winner = winner});
   EXPECT_EQ(taken.http_status, 409U);
   EXPECT_EQ(taken.body["response"], "theirs");
   winner.set_status(v1::CLARIFICATION_STATUS_EXPIRED);
-  EXPECT_EQ(ToReply(answer, {.kind = Kind::kEnded, .message = "", .winner = winner}).http_status, 410U);
+  EXPECT_EQ(ToReply(answer, {.kind = Kind::kEnded, .message = "", .winner = winner}).http_status,
+            410U);
   winner.set_status(v1::CLARIFICATION_STATUS_CANCELLED);
-  EXPECT_EQ(ToReply(answer, {.kind = Kind::kEnded, .message = "", .winner = winner}).http_status, 410U);
+  EXPECT_EQ(ToReply(answer, {.kind = Kind::kEnded, .message = "", .winner = winner}).http_status,
+            410U);
 }
 
 }  // namespace

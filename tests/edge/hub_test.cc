@@ -15,7 +15,8 @@ using Json = nlohmann::json;
 
 constexpr char kEpoch[] = "epoch--1";
 
-// A socket that keeps what it is sent, one line each: "progress 3", "error 9 skipped 2", "subscribed 0".
+// A socket that keeps what it is sent, one line each: "progress 3", "error 9 skipped 2",
+// "subscribed 0".
 class RecordingSocket : public socketio::Socket {
  public:
   const std::string& id() const override { return id_; }
@@ -70,10 +71,11 @@ Page MakePage(uint64_t first, uint64_t last, uint64_t top) {
 class HubTest : public testing::Test {
  protected:
   HubTest()
-      : hub_(Hub::Options{},
-             {.begin = [this](uint32_t id, const std::string& session) { interests_[session] = id; },
-              .end = [this](uint32_t id) { ended_.push_back(id); },
-              .read = [this](ReadRequest request) { reads_.push_back(request); }}) {
+      : hub_(
+            Hub::Options{},
+            {.begin = [this](uint32_t id, const std::string& session) { interests_[session] = id; },
+             .end = [this](uint32_t id) { ended_.push_back(id); },
+             .read = [this](ReadRequest request) { reads_.push_back(request); }}) {
     hub_.Attached();
   }
 
@@ -114,10 +116,14 @@ TEST_F(HubTest, ANewSubscriberGetsTheFoldThenLiveEvents) {
   const auto subscription = Subscribe(socket, std::nullopt);
   Announce(5);
   EXPECT_FALSE(NextRead().from.has_value());
-  Page fold{.outcome = Page::Outcome::kPage, .top = {kEpoch, 5}, .through = 5, .events = {ErrorEvent(2), ErrorEvent(4)}};
+  Page fold{.outcome = Page::Outcome::kPage,
+            .top = {kEpoch, 5},
+            .through = 5,
+            .events = {ErrorEvent(2), ErrorEvent(4)}};
   hub_.PageArrived(1, fold);
   Arrive(6);
-  EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 2 skipped 1", "error 4 skipped 1", "error 6 skipped 1"}));
+  EXPECT_EQ(socket.lines,
+            (Lines{"subscribed 0", "error 2 skipped 1", "error 4 skipped 1", "error 6 skipped 1"}));
   EXPECT_EQ(opened_, (std::vector<Position>{{kEpoch, 0}}));
   EXPECT_EQ(hub_.counts().live, 1U);
   EXPECT_TRUE(reads_.empty());
@@ -127,7 +133,8 @@ TEST_F(HubTest, AnEmptyFoldBeginsAtTheTop) {
   RecordingSocket socket;
   const auto subscription = Subscribe(socket, std::nullopt);
   Announce(3);
-  hub_.PageArrived(1, {.outcome = Page::Outcome::kPage, .top = {kEpoch, 3}, .through = 3, .events = {}});
+  hub_.PageArrived(
+      1, {.outcome = Page::Outcome::kPage, .top = {kEpoch, 3}, .through = 3, .events = {}});
   Arrive(4);
   EXPECT_EQ(socket.lines, (Lines{"subscribed 3", "error 4"}));
 }
@@ -152,7 +159,8 @@ TEST_F(HubTest, AResumingSubscriberReadsPagesUntilItIsLiveWithoutGapOrDuplicate)
   Arrive(7);  // while the page is under way: kept in the tail
   hub_.PageArrived(2, MakePage(5, 6, 6));
   Arrive(8);
-  EXPECT_EQ(socket.lines, (Lines{"subscribed 2", "error 3", "error 4", "error 5", "error 6", "error 7", "error 8"}));
+  EXPECT_EQ(socket.lines, (Lines{"subscribed 2", "error 3", "error 4", "error 5", "error 6",
+                                 "error 7", "error 8"}));
   EXPECT_TRUE(reads_.empty());
 }
 
@@ -178,7 +186,9 @@ TEST_F(HubTest, APositionThatCannotBeResumedIsAnsweredByResyncAndTheFold) {
   RecordingSocket socket;
   const auto subscription = Subscribe(socket, Position{"old-----", 40});
   Announce(2);
-  hub_.PageArrived(NextRead().read_id, {.outcome = Page::Outcome::kOutOfRange, .top = {kEpoch, 2}, .through = 0, .events = {}});
+  hub_.PageArrived(
+      NextRead().read_id,
+      {.outcome = Page::Outcome::kOutOfRange, .top = {kEpoch, 2}, .through = 0, .events = {}});
   EXPECT_TRUE(socket.lines.empty());
   hub_.PageArrived(NextRead().read_id, MakePage(1, 2, 2));
   Arrive(3);
@@ -206,8 +216,13 @@ TEST_F(HubTest, WhenTheEpochChangedWhileControlWasAwayTheSocketIsToldToResync) {
   hub_.Detached();
   hub_.Attached();
   hub_.Announced(interests_["s"], {"epoch--2", 1});
-  hub_.PageArrived(NextRead().read_id, {.outcome = Page::Outcome::kOutOfRange, .top = {"epoch--2", 1}, .through = 0, .events = {}});
-  hub_.PageArrived(NextRead().read_id, {.outcome = Page::Outcome::kPage, .top = {"epoch--2", 1}, .through = 1, .events = {ErrorEvent(1, "epoch--2")}});
+  hub_.PageArrived(
+      NextRead().read_id,
+      {.outcome = Page::Outcome::kOutOfRange, .top = {"epoch--2", 1}, .through = 0, .events = {}});
+  hub_.PageArrived(NextRead().read_id, {.outcome = Page::Outcome::kPage,
+                                        .top = {"epoch--2", 1},
+                                        .through = 1,
+                                        .events = {ErrorEvent(1, "epoch--2")}});
   EXPECT_EQ(socket.lines, (Lines{"subscribed 2", "resync 0", "error 1"}));
 }
 
@@ -249,7 +264,8 @@ TEST_F(HubTest, ASlowSocketIsBehindAndReadsConflatedPagesWhenItsQueueHasDrained)
 TEST_F(HubTest, ManySocketsAtOnePlaceShareOneRead) {
   std::vector<RecordingSocket> sockets(50);
   std::vector<Hub::SubscriptionPtr> subscriptions;
-  for (RecordingSocket& socket : sockets) subscriptions.push_back(Subscribe(socket, Position{kEpoch, 1}));
+  for (RecordingSocket& socket : sockets)
+    subscriptions.push_back(Subscribe(socket, Position{kEpoch, 1}));
   EXPECT_EQ(reads_.size(), 1U);
   Announce(2);
   hub_.PageArrived(1, MakePage(2, 2, 2));
@@ -266,7 +282,8 @@ TEST_F(HubTest, SubscribingAgainByIdAnswersOnlyAndWithAPositionMovesThere) {
   hub_.SubscribeAgain(*subscription, std::nullopt, [](const Position&) {});
   hub_.SubscribeAgain(*subscription, Position{kEpoch, 1}, [](const Position&) {});
   hub_.PageArrived(NextRead().read_id, MakePage(2, 3, 3));
-  EXPECT_EQ(socket.lines, (Lines{"subscribed 2", "error 3", "subscribed 3", "subscribed 1", "error 2", "error 3"}));
+  EXPECT_EQ(socket.lines, (Lines{"subscribed 2", "error 3", "subscribed 3", "subscribed 1",
+                                 "error 2", "error 3"}));
 }
 
 TEST_F(HubTest, AnEventThatCannotBeShownIsDeclaredAsSkippedByTheNext) {
@@ -314,7 +331,8 @@ TEST_F(HubTest, WhoUnsubscribesInOneBreathIsAnsweredAtOnce) {
 TEST_F(HubTest, WhoLeavesInTheMiddleOfAFanOutGetsNothingMoreAndTheOthersGetAll) {
   std::vector<RecordingSocket> sockets(5);
   std::vector<Hub::SubscriptionPtr> subscriptions;
-  for (RecordingSocket& socket : sockets) subscriptions.push_back(Subscribe(socket, Position{kEpoch, 0}));
+  for (RecordingSocket& socket : sockets)
+    subscriptions.push_back(Subscribe(socket, Position{kEpoch, 0}));
   BecomeLiveAt(0);
   sockets[1].on_emit = [&] {
     for (const size_t i : {0, 1, 3}) hub_.Unsubscribe(*subscriptions[i]);

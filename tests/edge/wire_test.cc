@@ -56,7 +56,8 @@ void FillAll(google::protobuf::Message* message) {
       case google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE:
         reflection->MutableMessage(message, field);
         break;
-      default: FAIL() << field->full_name();
+      default:
+        FAIL() << field->full_name();
     }
   }
 }
@@ -71,8 +72,8 @@ TEST(WireTest, EveryKindHasExactlyTheNamesThatTheProtosOptionsGive) {
     for (int j = 0; j < kind->message_type()->field_count(); ++j) {
       expected.insert(kind->message_type()->field(j)->json_name());
     }
-    // How a question was asked is not the browser's; how it ended is said by `outcome`; a custom event's name is the
-    // event's.
+    // How a question was asked is not the browser's; how it ended is said by `outcome`; a custom
+    // event's name is the event's.
     if (kind->name() == "clarification") {
       expected.erase("timeLimit");
       expected.erase("defaultResponse");
@@ -93,10 +94,11 @@ TEST(WireTest, AProgressIsAsTheContractWritesIt) {
   progress.mutable_prompts()->set_completed(1);
   progress.set_has_clarifications(false);
   progress.set_clarification_count(0);
-  EXPECT_EQ(ToWire(event)->payload,
-            R"({"sessionId":"session-1","status":"PROCESSING","progress":45,"prompts":{"total":4,"completed":1,)"
-            R"("processing":0,"pending":0,"failed":0},"hasClarifications":false,"clarificationCount":0,)"
-            R"("timestamp":"2026-11-23T22:45:03.123Z","sequence":7,"epoch":"k3JxQ0aB"})");
+  EXPECT_EQ(
+      ToWire(event)->payload,
+      R"({"sessionId":"session-1","status":"PROCESSING","progress":45,"prompts":{"total":4,"completed":1,)"
+      R"("processing":0,"pending":0,"failed":0},"hasClarifications":false,"clarificationCount":0,)"
+      R"("timestamp":"2026-11-23T22:45:03.123Z","sequence":7,"epoch":"k3JxQ0aB"})");
 }
 
 TEST(WireTest, AClarificationThatEndedIsAnsweredWithItsOutcome) {

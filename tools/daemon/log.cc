@@ -39,7 +39,8 @@ class JsonMessageFlag : public spdlog::custom_flag_formatter {
 }  // namespace
 
 void AddLogFlags(CLI::App& app, LogOptions& options) {
-  app.add_option("--log_level", options.level, "How much is logged; debug shows each packet's type and size")
+  app.add_option("--log_level", options.level,
+                 "How much is logged; debug shows each packet's type and size")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->envname("SESSIONCAST_LOG_LEVEL")
       ->capture_default_str();
@@ -75,7 +76,8 @@ std::string ForLog(std::string_view text, size_t bytes_max) {
   for (const char c : text.substr(0, bytes_max)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte >= 0x7f || c == '"' || c == '\\') {
-      for (const char escaped : {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]}) out.push_back(escaped);
+      for (const char escaped : {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]})
+        out.push_back(escaped);
     } else {
       out.push_back(c);
     }

@@ -1,5 +1,5 @@
-// Log set-up for our programs. Code everywhere logs through spdlog's functions (spdlog::info, ...); this decides level,
-// format and place: standard error, one line an entry.
+// Log set-up for our programs. Code everywhere logs through spdlog's functions (spdlog::info, ...);
+// this decides level, format and place: standard error, one line an entry.
 //
 // Threads: StartLog once, first thing in main; logging itself from any thread.
 #pragma once
@@ -25,7 +25,8 @@ void AddLogFlags(CLI::App& app, LogOptions& options);
 
 absl::Status StartLog(const LogOptions& options);
 
-// `text` as it may stand in a log line: control characters and quotes escaped, at most `bytes_max` bytes of it.
+// `text` as it may stand in a log line: control characters and quotes escaped, at most `bytes_max`
+// bytes of it.
 std::string ForLog(std::string_view text, size_t bytes_max = 128);
 
 }  // namespace sessioncast::daemon

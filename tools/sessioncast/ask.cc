@@ -33,8 +33,8 @@ struct AnswerOptions {
 std::string RandomUuid() {
   std::random_device random;
   const uint32_t a = random(), b = random(), c = random(), d = random();
-  return absl::StrFormat("%08x-%04x-4%03x-%04x-%04x%08x", a, b >> 16, b & 0xfff,
-                         0x8000 | (c >> 18), c & 0xffff, d);
+  return absl::StrFormat("%08x-%04x-4%03x-%04x-%04x%08x", a, b >> 16, b & 0xfff, 0x8000 | (c >> 18),
+                         c & 0xffff, d);
 }
 
 v1::AskClarificationRequest ToRequest(const AskOptions& options) {
@@ -105,14 +105,16 @@ ExitCode Answer(const AnswerOptions& options) {
 
 void AddAsk(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand(
-      "ask", "Ask a session's human a question, wait, and print the answer (exit code 1: there was none)");
+      "ask",
+      "Ask a session's human a question, wait, and print the answer (exit code 1: there was none)");
   const auto options = std::make_shared<AskOptions>();
   AddTargetFlags(*command, options->target);
   command->add_option("session", options->session_id, "The session's id")->required();
   command->add_option("--question", options->question, "The question")->required();
   command->add_option("--clarification_id", options->clarification_id,
                       "Asking again with the same id waits for the same question's answer");
-  command->add_option("--time_limit_ms", options->time_limit_ms, "How long the question stays open");
+  command->add_option("--time_limit_ms", options->time_limit_ms,
+                      "How long the question stays open");
   command->add_option("--default_response", options->default_response,
                       "What counts as the answer when the time limit has passed");
   command->callback([options, &exit_code] { exit_code = Ask(*options); });

@@ -35,7 +35,8 @@ struct Target {
 // --control, --json and --retry_for_ms.
 void AddTargetFlags(CLI::App& command, Target& target);
 
-// Prints the error for people (standard error) or programs (standard output), and says which exit code it is.
+// Prints the error for people (standard error) or programs (standard output), and says which exit
+// code it is.
 ExitCode Fail(const absl::Status& status, const Target& target);
 
 void AddServe(CLI::App& app, int& exit_code);

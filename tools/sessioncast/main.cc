@@ -1,4 +1,5 @@
-// sessioncast: the tool. `sessioncast serve` is the whole system in one process; the rest talks to a running one.
+// sessioncast: the tool. `sessioncast serve` is the whole system in one process; the rest talks to
+// a running one.
 #include "CLI/CLI.hpp"
 #include "tools/daemon/signals.h"
 #include "tools/sessioncast/commands.h"

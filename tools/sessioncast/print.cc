@@ -26,9 +26,10 @@ std::string KindText(const v1::Event& event) {
                           StatusWord(event.progress().status()));
     case v1::Event::kModelResult: {
       const v1::ModelResult& result = event.model_result();
-      const std::string status =
-          v1::ModelResultStatus_descriptor()->FindValueByNumber(result.status())->options().GetExtension(
-              v1::browser_word);
+      const std::string status = v1::ModelResultStatus_descriptor()
+                                     ->FindValueByNumber(result.status())
+                                     ->options()
+                                     .GetExtension(v1::browser_word);
       return absl::StrCat("model_result   ", result.model_name(), "  ", status, "  ",
                           result.duration_ms(), " ms  ",
                           Shown(result.has_error() ? result.error() : result.result()));
@@ -52,7 +53,8 @@ std::string KindText(const v1::Event& event) {
                           event.error().final() ? "  (final)" : "");
     case v1::Event::kCustom:
       return absl::StrCat(event.custom().name(), "  ", Shown(ToJson(event.custom().data())));
-    case v1::Event::KIND_NOT_SET: break;
+    case v1::Event::KIND_NOT_SET:
+      break;
   }
   return "(a kind that this tool does not know)";
 }
@@ -68,8 +70,8 @@ std::string ToJson(const google::protobuf::Message& message) {
 }
 
 std::string ToLine(const v1::Event& event) {
-  return absl::StrCat("#", event.position().sequence(), "  ", TimeText(event.time()).substr(11), "  ",
-                      KindText(event));
+  return absl::StrCat("#", event.position().sequence(), "  ", TimeText(event.time()).substr(11),
+                      "  ", KindText(event));
 }
 
 std::string StatusWord(v1::SessionStatus status) {
@@ -82,10 +84,10 @@ std::string TimeText(const google::protobuf::Timestamp& time) {
   std::tm parts{};
   gmtime_r(&seconds, &parts);
   std::array<char, 64> text;
-  const int length = std::snprintf(text.data(), text.size(), "%04d-%02d-%02d %02d:%02d:%02d.%03d",
-                                   parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                                   parts.tm_hour, parts.tm_min, parts.tm_sec,
-                                   time.nanos() / 1'000'000);
+  const int length =
+      std::snprintf(text.data(), text.size(), "%04d-%02d-%02d %02d:%02d:%02d.%03d",
+                    parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+                    parts.tm_min, parts.tm_sec, time.nanos() / 1'000'000);
   return std::string(text.data(), static_cast<size_t>(length));
 }
 

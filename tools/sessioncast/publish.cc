@@ -48,10 +48,11 @@ std::string RandomKey() {
 
 absl::Status ToStruct(const std::string& flag, const std::string& json,
                       google::protobuf::Struct* result) {
-  const auto status = google::protobuf::util::JsonStringToMessage(json.empty() ? "{}" : json, result);
+  const auto status =
+      google::protobuf::util::JsonStringToMessage(json.empty() ? "{}" : json, result);
   if (status.ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--", flag, ": must be a JSON object: ",
-                                                 std::string(status.message())));
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, ": must be a JSON object: ", std::string(status.message())));
 }
 
 // The enum value whose browser word is `word`, ASCII case ignored.
@@ -60,7 +61,8 @@ absl::StatusOr<int> FromWord(const google::protobuf::EnumDescriptor* descriptor,
   std::string words;
   for (int i = 1; i < descriptor->value_count(); ++i) {
     const std::string& known = descriptor->value(i)->options().GetExtension(v1::browser_word);
-    if (CLI::detail::to_lower(known) == CLI::detail::to_lower(word)) return descriptor->value(i)->number();
+    if (CLI::detail::to_lower(known) == CLI::detail::to_lower(word))
+      return descriptor->value(i)->number();
     absl::StrAppend(&words, words.empty() ? "" : ", ", known);
   }
   return absl::InvalidArgumentError(absl::StrCat("--status: must be one of ", words));
@@ -152,7 +154,8 @@ void PrintAccepted(const v1::PublishEventRequest& request, const v1::PublishEven
             << (accepted.duplicate() ? " (was there already)" : "") << "\n";
 }
 
-// Publishes the batch, again where the outcome is unknown, until every event has one or `retry_for` has passed.
+// Publishes the batch, again where the outcome is unknown, until every event has one or `retry_for`
+// has passed.
 ExitCode PublishBatch(Client& client, std::vector<v1::PublishEventRequest> batch,
                       const Target& target) {
   ExitCode result = kDone;
@@ -203,15 +206,16 @@ ExitCode PublishLines(Client& client, const PublishOptions& options) {
       if (request.ok()) {
         batch.push_back(*std::move(request));
       } else {
-        Fail(absl::InvalidArgumentError(absl::StrCat("line ", number, ": ",
-                                                     std::string(request.status().message()))),
+        Fail(absl::InvalidArgumentError(
+                 absl::StrCat("line ", number, ": ", std::string(request.status().message()))),
              options.target);
         result = kUsage;
       }
     }
     // Whatever has come goes out together; nobody waits for a line that is not there yet.
     if (std::cin.rdbuf()->in_avail() > 0 && batch.size() < kLinesABatchMax) continue;
-    if (ExitCode code = PublishBatch(client, std::exchange(batch, {}), options.target); code != kDone) {
+    if (ExitCode code = PublishBatch(client, std::exchange(batch, {}), options.target);
+        code != kDone) {
       result = code;
     }
     if (result == kUnavailable) return result;
@@ -237,19 +241,24 @@ ExitCode Publish(const PublishOptions& options) {
 
 void AddKindFlags(CLI::App& command, PublishOptions& options) {
   command.add_option("--progress", options.progress, "Percent done, 0..100");
-  command.add_option("--status", options.status,
-                     "Of a progress: ACTIVE, PROCESSING ...; of a model result: processing, completed, failed");
+  command.add_option(
+      "--status", options.status,
+      "Of a progress: ACTIVE, PROCESSING ...; of a model result: processing, completed, failed");
   command.add_option("--model_result", options.model_result, "A model's result: the model's name");
   command.add_option("--result", options.result, "The model's answer so far");
   command.add_option("--duration_ms", options.duration_ms, "How long the model has run");
   command.add_option("--provider", options.provider, "Who runs the model");
-  command.add_option("--run_id", options.run_id, "Tells results of one model for several prompts apart");
-  command.add_option("--model_error", options.model_error, "Why the model failed (--status=failed)");
+  command.add_option("--run_id", options.run_id,
+                     "Tells results of one model for several prompts apart");
+  command.add_option("--model_error", options.model_error,
+                     "Why the model failed (--status=failed)");
   command.add_option("--clarification", options.clarification, "A question to the human: its id");
   command.add_option("--question", options.question, "The question");
   command.add_option("--time_limit_ms", options.time_limit_ms, "How long the question stays open");
-  command.add_option("--default_response", options.default_response, "What counts as the answer then");
-  command.add_option("--completed", options.completed, "The session is done: its result, a JSON object");
+  command.add_option("--default_response", options.default_response,
+                     "What counts as the answer then");
+  command.add_option("--completed", options.completed,
+                     "The session is done: its result, a JSON object");
   command.add_option("--error", options.error, "Something went wrong: what");
   command.add_flag("--final", options.final, "The session ends with the error");
   command.add_option("--custom", options.custom, "An event of your own: its name");
@@ -263,7 +272,8 @@ void AddPublish(CLI::App& app, int& exit_code) {
       "publish",
       "Publish one event from flags, or many from JSON lines on standard input\n"
       "  sessioncast publish job-1 --progress=45\n"
-      "  echo '{\"sessionId\":\"job-1\",\"completed\":{\"result\":{\"ok\":true}}}' | sessioncast publish");
+      "  echo '{\"sessionId\":\"job-1\",\"completed\":{\"result\":{\"ok\":true}}}' | sessioncast "
+      "publish");
   const auto options = std::make_shared<PublishOptions>();
   AddTargetFlags(*command, options->target);
   command->add_option("session", options->session_id, "The session's id (of lines that have none)");

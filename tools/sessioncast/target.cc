@@ -12,8 +12,9 @@ void AddTargetFlags(CLI::App& command, Target& target) {
   command.add_option("--control", target.control, "HOST:PORT of control")
       ->envname("SESSIONCAST_CONTROL")
       ->capture_default_str();
-  command.add_flag_callback("--json", [&target] { target.output = Output::kJson; },
-                            "One JSON object a line, for programs");
+  command.add_flag_callback(
+      "--json", [&target] { target.output = Output::kJson; },
+      "One JSON object a line, for programs");
   command
       .add_option_function<int64_t>(
           "--retry_for_ms",
@@ -31,10 +32,11 @@ ExitCode Fail(const absl::Status& status, const Target& target) {
     if (detail.has_winner()) body["winner"] = nlohmann::json::parse(ToJson(detail.winner()));
     std::cout << body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
   } else {
-    std::cerr << "sessioncast: " << status.message() << " (" << absl::StatusCodeToString(status.code())
-              << ")\n";
+    std::cerr << "sessioncast: " << status.message() << " ("
+              << absl::StatusCodeToString(status.code()) << ")\n";
     if (IsUnknownOutcome(status)) {
-      std::cerr << "  is control running at " << target.control << "? `sessioncast serve` starts one\n";
+      std::cerr << "  is control running at " << target.control
+                << "? `sessioncast serve` starts one\n";
     }
   }
   return IsUnknownOutcome(status) ? kUnavailable : kRefused;
