@@ -278,11 +278,13 @@ void Connection::EndTransport(DisconnectReason reason, Ending ending) {
     polling_->EndGet(PacketType::kClose);
     polling_->DropPost();
     OnLastPoll();
-  } else if (polling_->has_get()) {
+  } else if (polling_->has_get() && queue_.packets() < limits().poll_packets_max) {
     queue_.Push({PacketType::kClose, PacketFormat::kText, nullptr});
     polling_->Flush(queue_);
     OnLastPoll();
   } else {
+    // What is queued leaves with the polls to come, the close behind it.
+    if (!queue_.empty()) polling_->Flush(queue_);
     heartbeat_ = thread().After(kLastPollTime, Later<&Connection::OnLastPoll>());
   }
 }

@@ -39,6 +39,7 @@ struct ConnectionLimits {
   std::chrono::milliseconds write_timeout{30'000};
   size_t post_bytes_max = 1'000'000;
   size_t post_packets_max = 10'000;
+  size_t poll_packets_max = 16;
   size_t queue_bytes_max = 16 * 1024 * 1024;
   size_t queue_resume_bytes = 128 * 1024;
   FrameLimits frames;  // message_bytes_max counts for polling too

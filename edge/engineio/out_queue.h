@@ -91,6 +91,7 @@ class OutQueue {
   OutQueue TakeAll() { return std::exchange(*this, OutQueue()); }
 
   bool empty() const { return packets_.empty(); }
+  size_t packets() const { return packets_.size(); }
   size_t bytes() const { return bytes_; }
   OutPacket& front() { return packets_.front(); }
   auto begin() { return packets_.begin(); }

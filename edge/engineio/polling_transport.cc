@@ -75,7 +75,8 @@ void PollingTransport::Flush(OutQueue& queue) {
 
 std::string PollingTransport::TakePayload(OutQueue& queue) {
   std::string payload;
-  for (; !queue.empty(); queue.PopFront()) {
+  size_t room = connection_.limits().poll_packets_max;
+  for (; !queue.empty() && room > 0; queue.PopFront(), --room) {
     OutPacket& packet = queue.front();
     queue.Complete(packet);
     connection_.ObserveSent(packet);

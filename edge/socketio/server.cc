@@ -27,6 +27,7 @@ engineio::ConnectionLimits ConnectionLimitsOf(const Options& options) {
   limits.write_timeout = options.write_timeout;
   limits.post_bytes_max = options.post_bytes_max;
   limits.post_packets_max = options.post_packets_max;
+  limits.poll_packets_max = options.poll_packets_max;
   limits.queue_bytes_max = options.queue_bytes_max;
   limits.queue_resume_bytes = options.queue_resume_bytes;
   limits.frames.message_bytes_max = options.message_bytes_max;

@@ -205,6 +205,7 @@ struct Options {
   size_t message_bytes_max = 1'000'000;      // one WebSocket message; announced as maxPayload
   size_t post_bytes_max = 1'000'000;         // one POST body
   size_t post_packets_max = 10'000;          // ours
+  size_t poll_packets_max = 16;              // of one answer to a poll: python-engineio refuses more
   size_t json_depth_max = 64;                // ours
   size_t attachments_max = 10;
   size_t awaited_acks_max = 1'000;           // ours; of one socket, see Socket::EmitWithAck

@@ -1,4 +1,6 @@
 // Long-polling: payloads, what may overlap, and how a connection ends.
+#include <algorithm>
+
 #include "tests/edge/engineio/engine_fixture.h"
 
 namespace sessioncast::engineio {
@@ -43,6 +45,20 @@ TEST_F(PollingTest, APendingPollIsAnsweredByTheNextMessageAndWhatIsSentWithIt) {
   EXPECT_EQ(ReadResponse(poll).body,
             "4two\x1e"
             "4three");
+}
+
+TEST_F(PollingTest, AnAnswerHasNoMorePacketsThanClientsTakeAndTheRestFollows) {
+  const std::string sid = OpenPolling();
+  std::string many = "40";
+  for (int i = 1; i < 40; ++i) many += "\x1e" "4" + std::to_string(i);
+  EXPECT_EQ(Post(sid, many).status, 200);
+  std::string all;
+  for (const size_t packets : {16, 16, 8}) {
+    const std::string body = Poll(sid).body;
+    EXPECT_EQ(std::count(body.begin(), body.end(), '\x1e'), packets - 1);
+    all += (all.empty() ? "" : "\x1e") + body;
+  }
+  EXPECT_EQ(all, many);
 }
 
 TEST_F(PollingTest, BadUtf8IsReplaced) {
