@@ -15,8 +15,12 @@ namespace {
 
 constexpr int kControlMessageBytesMax = 4 * 1024 * 1024;
 
-socketio::Observer WatchPackets() {
+socketio::Observer Watch() {
   socketio::Observer observer;
+  observer.other_protocol = [](std::string_view address, std::string_view protocol) {
+    spdlog::warn("a client at {} speaks {}, not plain HTTP/1.1; TLS is a proxy's work", address,
+                 protocol);
+  };
   if (spdlog::should_log(spdlog::level::debug)) {
     // The sid is the connection's credential: only its beginning is shown.
     observer.packet = [](std::string_view sid, std::string_view direction, std::string_view type,
@@ -55,7 +59,7 @@ class Server::State {
   State(ServerOptions options, const std::shared_ptr<grpc::Channel>& channel)
       : readiness_(options.sockets.io_threads),
         files_(PageFiles()),
-        sockets_(options.sockets, WatchPackets()),
+        sockets_(options.sockets, Watch()),
         rest_(readiness_, files_, [this](const engineio::IoThread& thread) -> Upstream& {
           return UpstreamOf(thread);
         }) {
