@@ -47,6 +47,7 @@ ServerOptions::ServerOptions() {
   sockets.post_bytes_max = 64 * 1024;
   sockets.post_packets_max = 128;
   sockets.json_depth_max = 8;
+  sockets.attachments_bytes_max = 2 * sockets.message_bytes_max;
   sockets.connect_timeout = std::chrono::seconds(10);
   sockets.write_timeout = std::chrono::seconds(10);
   sockets.queue_bytes_max = 4 * 1024 * 1024;  // Hub::Options::queue_bytes_max bounds it long before

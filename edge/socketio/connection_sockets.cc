@@ -7,7 +7,7 @@
 namespace sessioncast::socketio {
 
 ConnectionSockets::ConnectionSockets(const ServerRules& rules, engineio::Connection& connection)
-    : rules_(rules), connection_(connection) {
+    : rules_(rules), connection_(connection), decoder_(rules.packets) {
   connect_deadline_ = connection_.thread().After(
       rules_.connect_timeout, [this] { connection_.Close(DisconnectReason::kConnectTimeout); });
 }
@@ -18,29 +18,14 @@ ConnectionSockets::~ConnectionSockets() {
 
 // ---- the decoder
 
-void ConnectionSockets::OnText(std::string_view text) {
-  // A text where an attachment is due is no packet.
-  if (incomplete_) return connection_.Close(DisconnectReason::kParseError);
-  absl::StatusOr<Packet> packet = ReadPacket(text, rules_.packets);
-  if (!packet.ok()) return connection_.Close(DisconnectReason::kParseError);
-  if (packet->attachments == 0) return OnPacket(*std::move(packet));
-  incomplete_ = *std::move(packet);
-  AwaitAttachment();
-}
+void ConnectionSockets::OnText(std::string_view text) { OnRead(decoder_.ReadText(text)); }
 
-void ConnectionSockets::OnBinary(std::string_view bytes) {
-  if (!incomplete_) return connection_.Close(DisconnectReason::kParseError);
-  attachments_.emplace_back(bytes);
-  if (attachments_.size() < incomplete_->attachments) return AwaitAttachment();
+void ConnectionSockets::OnBinary(std::string_view bytes) { OnRead(decoder_.ReadBinary(bytes)); }
+
+void ConnectionSockets::OnRead(absl::StatusOr<std::optional<Packet>> packet) {
   attachments_deadline_.Cancel();
-  Packet packet = *std::exchange(incomplete_, std::nullopt);
-  if (!FillAttachments(std::exchange(attachments_, {}), *packet.payload).ok()) {
-    return connection_.Close(DisconnectReason::kParseError);
-  }
-  OnPacket(std::move(packet));
-}
-
-void ConnectionSockets::AwaitAttachment() {
+  if (!packet.ok()) return connection_.Close(DisconnectReason::kParseError);
+  if (*packet) return OnPacket(**std::move(packet));
   attachments_deadline_ = connection_.thread().After(
       rules_.attachments_timeout, [this] { connection_.Close(DisconnectReason::kParseError); });
 }
@@ -175,8 +160,7 @@ void ConnectionSockets::OnDrained() {
 void ConnectionSockets::OnClose(DisconnectReason reason) {
   connect_deadline_.Cancel();
   attachments_deadline_.Cancel();
-  incomplete_.reset();
-  attachments_.clear();
+  decoder_.Reset();
   while (!sockets_.empty()) {
     const std::shared_ptr<MemberSocket> socket = sockets_.begin()->second;
     if (socket->connected()) {

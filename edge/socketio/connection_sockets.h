@@ -4,7 +4,7 @@
 //
 // Threads: the connection's I/O thread only.
 // Invariants: what breaks the protocol ends the connection. A packet that waits for attachments has
-// at most attachments_max of them, each at most a message long, and a deadline for the next one.
+// a deadline for the next one.
 #pragma once
 
 #include <map>
@@ -18,6 +18,7 @@
 #include "edge/engineio/message_sink.h"
 #include "edge/socketio/namespace_handlers.h"
 #include "edge/socketio/packet.h"
+#include "edge/socketio/packet_decoder.h"
 #include "edge/socketio/server.h"
 
 namespace sessioncast::socketio {
@@ -56,6 +57,7 @@ class ConnectionSockets : public engineio::MessageSink {
   void Leave(MemberSocket& socket, DisconnectReason reason);
 
  private:
+  void OnRead(absl::StatusOr<std::optional<Packet>> packet);
   void OnPacket(Packet packet);
   void OnConnect(const Packet& packet);
   void OnMemberPacket(MemberSocket& socket, Packet packet);
@@ -64,13 +66,11 @@ class ConnectionSockets : public engineio::MessageSink {
   void Accept(MemberSocket& socket);
   void SendConnectError(std::string_view name_space, const ConnectRefusal& refusal);
   void SendAttachments(std::vector<std::string> attachments);
-  void AwaitAttachment();
 
   const ServerRules& rules_;
   engineio::Connection& connection_;
   std::map<std::string, std::shared_ptr<MemberSocket>> sockets_;
-  std::optional<Packet> incomplete_;  // waits for attachments
-  std::vector<std::string> attachments_;
+  PacketDecoder decoder_;
   engineio::Timer attachments_deadline_;
   engineio::Timer connect_deadline_;
 };

@@ -35,15 +35,18 @@ class DepthCheck : public nlohmann::json_sax<Json> {
   bool string(string_t&) override { return true; }
   bool binary(binary_t&) override { return true; }
   bool key(string_t&) override { return true; }
-  bool start_object(size_t) override { return ++depth_ <= depth_max_; }
+  bool start_object(size_t) override { return Descend(); }
   bool end_object() override { return --depth_, true; }
-  bool start_array(size_t) override { return ++depth_ <= depth_max_; }
+  bool start_array(size_t) override { return Descend(); }
   bool end_array() override { return --depth_, true; }
   bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override {
     return false;
   }
+  bool is_too_deep() const { return depth_ > depth_max_; }
 
  private:
+  bool Descend() { return ++depth_, !is_too_deep(); }
+
   const size_t depth_max_;
   size_t depth_ = 0;
 };
@@ -116,25 +119,39 @@ bool IsPlaceholder(const Json& value) {
   return mark != value.end() && mark->is_boolean() && mark->get<bool>();
 }
 
-absl::Status FillPlaceholder(const std::vector<std::string>& attachments, Json& value) {
-  const auto number = value.find("num");
-  if (number == value.end() || !number->is_number_unsigned() ||
-      number->get<uint64_t>() >= attachments.size()) {
-    return Bad("illegal attachments");
-  }
-  const std::string& bytes = attachments[number->get<uint64_t>()];
-  value = Json::binary(Json::binary_t::container_type(bytes.begin(), bytes.end()));
-  return absl::OkStatus();
-}
+// Each place gets a copy, so it is what is placed that has a limit: a thousand placeholders may
+// name one attachment.
+class Filler {
+ public:
+  Filler(const std::vector<std::string>& attachments, size_t bytes_max)
+      : attachments_(attachments), bytes_left_(bytes_max) {}
 
-absl::Status Fill(const std::vector<std::string>& attachments, Json& value) {
-  if (IsPlaceholder(value)) return FillPlaceholder(attachments, value);
-  if (!value.is_structured()) return absl::OkStatus();
-  for (Json& element : value) {
-    if (absl::Status status = Fill(attachments, element); !status.ok()) return status;
+  absl::Status Fill(Json& value) {
+    if (IsPlaceholder(value)) return FillPlaceholder(value);
+    if (!value.is_structured()) return absl::OkStatus();
+    for (Json& element : value) {
+      if (absl::Status status = Fill(element); !status.ok()) return status;
+    }
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
-}
+
+ private:
+  absl::Status FillPlaceholder(Json& value) {
+    const auto number = value.find("num");
+    if (number == value.end() || !number->is_number_unsigned() ||
+        number->get<uint64_t>() >= attachments_.size()) {
+      return Bad("illegal attachments");
+    }
+    const std::string& bytes = attachments_[number->get<uint64_t>()];
+    if (bytes.size() > bytes_left_) return Bad("attachments too large");
+    bytes_left_ -= bytes.size();
+    value = Json::binary(Json::binary_t::container_type(bytes.begin(), bytes.end()));
+    return absl::OkStatus();
+  }
+
+  const std::vector<std::string>& attachments_;
+  size_t bytes_left_;
+};
 
 bool HasBinary(const Json& value) {
   if (value.is_binary()) return true;
@@ -149,10 +166,16 @@ Json TakeBinaries(const Json& value, std::vector<std::string>& attachments) {
     return {{kPlaceholder, true}, {"num", attachments.size() - 1}};
   }
   if (!value.is_structured()) return value;
-  Json copy = value;
-  auto original = value.begin();
-  for (Json& element : copy) element = TakeBinaries(*original++, attachments);
-  return copy;
+  // Filled, not copied and changed: a level's copy would have all the levels below it.
+  Json taken(value.type());
+  if (value.is_array()) {
+    for (const Json& element : value) taken.push_back(TakeBinaries(element, attachments));
+  } else {
+    for (const auto& [key, element] : value.items()) {
+      taken.emplace(key, TakeBinaries(element, attachments));
+    }
+  }
+  return taken;
 }
 
 std::string Dump(const Json& value) {
@@ -194,11 +217,18 @@ WrittenPacket Write(Types types, const Destination& to, std::string first, const
 
 }  // namespace
 
-std::optional<Json> ParseJson(std::string_view text, size_t depth_max) {
+absl::StatusOr<Json> ParseJson(std::string_view text, size_t depth_max) {
+  // The library ends at a NUL, whatever is behind it, and passes over a byte order mark.
+  if (text.find('\0') != std::string_view::npos || text.substr(0, 1) == "\xEF") {
+    return Bad("is not JSON");
+  }
   DepthCheck check(depth_max);
-  if (!Json::sax_parse(text, &check)) return std::nullopt;
+  if (!Json::sax_parse(text, &check)) {
+    if (check.is_too_deep()) return Bad(absl::StrCat("nested more than ", depth_max, " deep"));
+    return Bad("is not JSON");
+  }
   Json value = Json::parse(text, nullptr, false);
-  if (value.is_discarded()) return std::nullopt;
+  if (value.is_discarded()) return Bad("is not JSON");
   return value;
 }
 
@@ -214,15 +244,17 @@ absl::StatusOr<Packet> ReadPacket(std::string_view text, const PacketLimits& lim
   ReadNamespace(text, packet.name_space);
   if (!ReadAckId(text, packet.ack_id)) return Bad("ack id too large");
   if (!text.empty()) {
-    packet.payload = ParseJson(text, limits.json_depth_max);
-    if (!packet.payload) return Bad("bad JSON");
+    absl::StatusOr<Json> payload = ParseJson(text, limits.json_depth_max);
+    if (!payload.ok()) return payload.status();
+    packet.payload = *std::move(payload);
   }
   if (!IsPayloadOf(packet.type, packet.payload)) return Bad("invalid payload");
   return packet;
 }
 
-absl::Status FillAttachments(std::vector<std::string> attachments, Json& payload) {
-  return Fill(attachments, payload);
+absl::Status FillAttachments(const std::vector<std::string>& attachments,
+                             const PacketLimits& limits, Json& payload) {
+  return Filler(attachments, limits.attachments_bytes_max).Fill(payload);
 }
 
 WrittenPacket WriteEvent(const Destination& to, std::string_view name, const Json& arguments) {

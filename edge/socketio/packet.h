@@ -1,6 +1,7 @@
 // Socket.IO v5's packets, read and written. Pure.
 //
-// Reading is linear in the text's size, and deep JSON is refused before a tree is made of it.
+// Reading is linear in the size of what is read, writing in the size of what is written; deep JSON
+// is refused before a tree is made of it.
 #pragma once
 
 #include <cstddef>
@@ -38,16 +39,20 @@ struct Packet {
 struct PacketLimits {
   size_t json_depth_max = 64;
   size_t attachments_max = 10;
+  size_t attachments_bytes_max = 10'000'000;  // of one packet, together
 };
 
 // A packet that a client may send; INVALID_ARGUMENT if it is none.
 absl::StatusOr<Packet> ReadPacket(std::string_view text, const PacketLimits& limits);
 
-// Puts the attachments where the payload has placeholders for them.
-absl::Status FillAttachments(std::vector<std::string> attachments, Json& payload);
+// Puts the attachments where the payload has placeholders for them. One may be placed several
+// times; attachments_bytes_max counts each of them.
+absl::Status FillAttachments(const std::vector<std::string>& attachments,
+                             const PacketLimits& limits, Json& payload);
 
-// JSON of at most this depth, without anything behind it; nothing if it is anything else.
-std::optional<Json> ParseJson(std::string_view text, size_t depth_max);
+// JSON (RFC 8259) of at most this depth, without anything before or behind it; INVALID_ARGUMENT if
+// it is anything else.
+absl::StatusOr<Json> ParseJson(std::string_view text, size_t depth_max);
 
 // A packet as it is sent: a text, and the binary messages that follow it.
 struct WrittenPacket {

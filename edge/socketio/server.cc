@@ -74,6 +74,7 @@ class Server::State {
   State(Options options, Observer observer) : engine(EngineOptionsOf(options)) {
     rules.packets.json_depth_max = options.json_depth_max;
     rules.packets.attachments_max = options.attachments_max;
+    rules.packets.attachments_bytes_max = options.attachments_bytes_max;
     rules.awaited_acks_max = options.awaited_acks_max;
     rules.connect_timeout = options.connect_timeout;
     // As long as a client may be silent.

@@ -207,7 +207,8 @@ struct Options {
   size_t post_packets_max = 10'000;          // ours
   size_t poll_packets_max = 16;              // of one answer to a poll: python-engineio refuses more
   size_t json_depth_max = 64;                // ours
-  size_t attachments_max = 10;
+  size_t attachments_max = 10;               // of one event
+  size_t attachments_bytes_max = 10'000'000;  // ours; of one event's attachments, each as often as the event places it
   size_t awaited_acks_max = 1'000;           // ours; of one socket, see Socket::EmitWithAck
   size_t header_bytes_max = 8'192;           // request line and headers, each
   std::chrono::milliseconds header_timeout{5'000};

@@ -99,6 +99,24 @@ TEST_F(EventTest, AttachmentsThatBreakTheRulesCloseTheConnection) {
   }
 }
 
+TEST_F(EventTest, AttachmentsTooLargeTogetherCloseTheConnection) {
+  options_.attachments_bytes_max = 8;
+  Echo();
+  const std::string text =
+      R"(452-["echo",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}])";
+  RawWebSocket socket = Join();
+  socket.SendText(text);
+  socket.SendBinary("1234");
+  socket.SendBinary("5678");
+  EXPECT_EQ(socket.ReadText(), text);
+  EXPECT_EQ(socket.ReadFrame()->payload, "1234");
+  EXPECT_EQ(socket.ReadFrame()->payload, "5678");
+  socket.SendText(text);
+  socket.SendBinary("1234");
+  socket.SendBinary("56789");
+  EXPECT_EQ(socket.ReadClose(), 1005);
+}
+
 TEST_F(EventTest, AttachmentsThatNeverComeCloseTheConnection) {
   options_.ping_interval = std::chrono::milliseconds(60);
   options_.ping_timeout = std::chrono::milliseconds(60);

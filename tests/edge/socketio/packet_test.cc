@@ -102,9 +102,21 @@ TEST(SocketIoPacketTest, RefusesTheRest) {
                                      R"(290071992547409930["a"])",
                                      "2[\"a\",\"\xFF\"]",
                                      R"(2["a",01])",
-                                     R"(2["a",])"}) {
+                                     R"(2["a",])",
+                                     "2\xEF\xBB\xBF[\"a\"]"}) {
     EXPECT_FALSE(IsRead(bad)) << bad;
   }
+  EXPECT_FALSE(IsRead(std::string_view("2[\"a\"]\0", 7)));
+  EXPECT_FALSE(IsRead(std::string_view("2[\"a\"]\0x", 8)));
+  EXPECT_FALSE(IsRead(std::string_view("2[\"a\0\"]", 7)));
+}
+
+TEST(SocketIoPacketTest, AnAckIdIsAtMostWhatAJavaScriptNumberCounts) {
+  EXPECT_EQ(ReadPacket(R"(29007199254740991["a"])", {})->ack_id, 9007199254740991u);
+  EXPECT_FALSE(IsRead(R"(29007199254740992["a"])"));
+  EXPECT_FALSE(IsRead(R"(218446744073709551617["a"])"));
+  EXPECT_EQ(ReadPacket("2" + std::string(31, '0') + "7[1]", {})->ack_id, 7u);
+  EXPECT_FALSE(IsRead("2" + std::string(32, '0') + "7[1]"));
 }
 
 TEST(SocketIoPacketTest, DeepJsonIsRefusedBeforeATreeIsMade) {
@@ -123,22 +135,33 @@ TEST(SocketIoPacketTest, DeepJsonIsRefusedBeforeATreeIsMade) {
 TEST(SocketIoPacketTest, AttachmentsTakeThePlacesOfTheirPlaceholders) {
   Json payload = Json::parse(
       R"(["a",{"_placeholder":true,"num":1},[{"_placeholder":true,"num":0}],{"_placeholder":false}])");
-  ASSERT_TRUE(FillAttachments({"zero", "one"}, payload).ok());
+  ASSERT_TRUE(FillAttachments({"zero", "one"}, {}, payload).ok());
   EXPECT_EQ(payload[1], Json::binary({'o', 'n', 'e'}));
   EXPECT_EQ(payload[2][0], Json::binary({'z', 'e', 'r', 'o'}));
   EXPECT_TRUE(payload[3].is_object());
   Json twice = Json::parse(R"(["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}])");
-  ASSERT_TRUE(FillAttachments({"x", "unused"}, twice).ok());
+  ASSERT_TRUE(FillAttachments({"x", "unused"}, {}, twice).ok());
   EXPECT_EQ(twice[1], twice[2]);
+}
+
+TEST(SocketIoPacketTest, WhatIsPlacedHasALimitHoweverOftenItIsPlaced) {
+  const Json twice =
+      Json::parse(R"(["a",{"_placeholder":true,"num":0},[{"_placeholder":true,"num":0}]])");
+  PacketLimits limits;
+  limits.attachments_bytes_max = 8;
+  Json payload = twice;
+  EXPECT_TRUE(FillAttachments({"1234"}, limits, payload).ok());
+  payload = twice;
+  EXPECT_FALSE(FillAttachments({"12345"}, limits, payload).ok());
 }
 
 TEST(SocketIoPacketTest, PlaceholdersOutOfRangeAreIllegal) {
   for (const char* number : {"1", "-1", "0.5", "\"0\"", "null", "18446744073709551615"}) {
     Json payload = Json::parse(std::string(R"(["a",{"_placeholder":true,"num":)") + number + "}]");
-    EXPECT_FALSE(FillAttachments({"zero"}, payload).ok()) << number;
+    EXPECT_FALSE(FillAttachments({"zero"}, {}, payload).ok()) << number;
   }
   Json without = Json::parse(R"(["a",{"_placeholder":true}])");
-  EXPECT_FALSE(FillAttachments({"zero"}, without).ok());
+  EXPECT_FALSE(FillAttachments({"zero"}, {}, without).ok());
 }
 
 TEST(SocketIoPacketTest, WritesAsTheReferenceDoes) {
@@ -204,7 +227,7 @@ TEST(SocketIoPacketTest, WhatIsWrittenIsReadBack) {
     ASSERT_TRUE(read.ok()) << written.text;
     ASSERT_EQ(read->attachments, written.attachments.size());
     if (read->type == PacketType::kBinaryEvent) {
-      ASSERT_TRUE(FillAttachments(std::move(written.attachments), *read->payload).ok());
+      ASSERT_TRUE(FillAttachments(written.attachments, {}, *read->payload).ok());
     }
     arguments.insert(arguments.begin(), "name");
     EXPECT_EQ(*read->payload, arguments);
@@ -221,7 +244,7 @@ TEST(SocketIoPacketTest, NoCutOrFlippedPacketHurts) {
       text[random() % text.size()] = static_cast<char>(random());
     }
     absl::StatusOr<Packet> packet = ReadPacket(text, {});
-    if (packet.ok() && packet->payload) (void)FillAttachments({"a", "b"}, *packet->payload);
+    if (packet.ok() && packet->payload) (void)FillAttachments({"a", "b"}, {}, *packet->payload);
   }
 }
 
