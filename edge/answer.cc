@@ -1,6 +1,7 @@
 #include "edge/answer.h"
 
 #include "absl/strings/str_cat.h"
+#include "edge/socketio/packet.h"
 #include "proto/rules.h"
 
 namespace sessioncast::edge {
@@ -40,20 +41,12 @@ absl::StatusOr<Answer> ToAnswer(const Json& body) {
   return Answer{*session_id, *clarification_id, *response};
 }
 
-absl::StatusOr<Answer> ParseAnswer(std::string_view text, int depth_max) {
-  bool too_deep = false;
-  const Json body = Json::parse(
-      text.begin(), text.end(),
-      [&](int depth, Json::parse_event_t, Json&) {
-        too_deep = too_deep || depth > depth_max;
-        return !too_deep;
-      },
-      /*allow_exceptions=*/false);
-  if (too_deep) {
-    return absl::InvalidArgumentError(absl::StrCat("body: nested more than ", depth_max, " deep"));
+absl::StatusOr<Answer> ParseAnswer(std::string_view text, size_t depth_max) {
+  const absl::StatusOr<Json> body = socketio::ParseJson(text, depth_max);
+  if (!body.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("body: ", body.status().message()));
   }
-  if (body.is_discarded()) return absl::InvalidArgumentError("body: is not JSON");
-  return ToAnswer(body);
+  return ToAnswer(*body);
 }
 
 AnswerReply ToReply(const Answer& answer, const AnswerOutcome& outcome) {

@@ -4,6 +4,7 @@
 // Pure; any thread.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -22,7 +23,7 @@ struct Answer {
 // InvalidArgument names the field.
 absl::StatusOr<Answer> ToAnswer(const nlohmann::json& body);
 // Of JSON text; nesting at most `depth_max`.
-absl::StatusOr<Answer> ParseAnswer(std::string_view body, int depth_max = 8);
+absl::StatusOr<Answer> ParseAnswer(std::string_view body, size_t depth_max = 8);
 
 struct AnswerReply {
   unsigned http_status = 200;

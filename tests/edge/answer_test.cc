@@ -42,6 +42,13 @@ TEST(AnswerTest, DeepNestingIsRefusedWithoutBuildingIt) {
             "body: nested more than 8 deep");
 }
 
+TEST(AnswerTest, NothingMayStandBehindTheBody) {
+  const std::string body = R"({"sessionId":"s","clarificationId":"c","response":"r"})";
+  EXPECT_EQ(ErrorOf(body), "");
+  EXPECT_EQ(ErrorOf(body + "x"), "body: is not JSON");
+  EXPECT_EQ(ErrorOf(body + std::string("\0x", 2)), "body: is not JSON");
+}
+
 TEST(AnswerTest, OutcomesHaveTheirHttpStatus) {
   const Answer answer{"s", "c", "r"};
   using Kind = AnswerOutcome::Kind;
