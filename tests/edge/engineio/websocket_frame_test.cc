@@ -3,26 +3,13 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/support/client_frame.h"
 
 namespace sessioncast::engineio {
 namespace {
 
+using tests::ClientFrame;
 using Kind = FrameEvent::Kind;
-
-std::string Frame(uint8_t first, std::string_view payload) {
-  std::string bytes(1, static_cast<char>(first));
-  if (payload.size() <= 125) {
-    bytes.push_back(static_cast<char>(0x80 | payload.size()));
-  } else {
-    bytes += {static_cast<char>(0xFE), static_cast<char>(payload.size() >> 8),
-              static_cast<char>(payload.size())};
-  }
-  bytes += "abcd";
-  for (size_t i = 0; i < payload.size(); ++i) {
-    bytes.push_back(static_cast<char>(payload[i] ^ "abcd"[i % 4]));
-  }
-  return bytes;
-}
 
 std::vector<FrameEvent> ReadAll(std::string_view bytes, const FrameLimits& limits = {},
                                 size_t step = std::string_view::npos) {
@@ -45,12 +32,13 @@ uint16_t BrokenWith(std::string_view bytes, const FrameLimits& limits = {}) {
 }
 
 TEST(FrameReaderTest, ReadsFramesHoweverTheyAreCut) {
-  const std::string bytes = Frame(0x81, "hello") + Frame(0x82, std::string(300, 'x')) +
-                            Frame(0x89, "p") + Frame(0x01, "a\xE2") + Frame(0x89, "q") +
-                            Frame(0x00, "\x82") + Frame(0x80, "\xAC") +
-                            Frame(0x88,
-                                  "\x03\xE8"
-                                  "bye");
+  const std::string bytes = ClientFrame(0x81, "hello") + ClientFrame(0x82, std::string(300, 'x')) +
+                            ClientFrame(0x89, "p") + ClientFrame(0x01, "a\xE2") +
+                            ClientFrame(0x89, "q") + ClientFrame(0x00, "\x82") +
+                            ClientFrame(0x80, "\xAC") +
+                            ClientFrame(0x88,
+                                        "\x03\xE8"
+                                        "bye");
   for (size_t step = 1; step < 20; ++step) {
     const std::vector<FrameEvent> events = ReadAll(bytes, {}, step);
     ASSERT_EQ(events.size(), 6u) << step;
@@ -72,25 +60,25 @@ TEST(FrameReaderTest, BreaksWithTheRightCode) {
     uint16_t code;
   } rows[] = {
       {"unmasked", std::string("\x81\x01", 2), 1002},
-      {"RSV1", Frame(0xC1, "a"), 1002},
-      {"RSV2", Frame(0xA1, "a"), 1002},
-      {"RSV3", Frame(0x91, "a"), 1002},
-      {"opcode 3", Frame(0x83, "a"), 1002},
-      {"opcode 7", Frame(0x87, "a"), 1002},
-      {"opcode 11", Frame(0x8B, "a"), 1002},
-      {"opcode 15", Frame(0x8F, "a"), 1002},
-      {"continuation without start", Frame(0x80, "a"), 1002},
-      {"a new message inside one", Frame(0x01, "a") + Frame(0x81, "b"), 1002},
-      {"fragmented ping", Frame(0x09, "a"), 1002},
-      {"ping of 126 bytes", Frame(0x89, std::string(126, 'a')), 1002},
-      {"close of one byte", Frame(0x88, "a"), 1002},
-      {"close 999", Frame(0x88, "\x03\xE7"), 1002},
-      {"close 1005", Frame(0x88, "\x03\xED"), 1002},
-      {"close 5000", Frame(0x88, "\x13\x88"), 1002},
-      {"bad UTF-8", Frame(0x81, "a\xFF"), 1007},
-      {"UTF-8 that ends early", Frame(0x81, "a\xE2\x82"), 1007},
-      {"bad UTF-8 in the first fragment", Frame(0x01, "\xFF"), 1007},
-      {"bad UTF-8 in a close", Frame(0x88, "\x03\xE8\xFF"), 1007},
+      {"RSV1", ClientFrame(0xC1, "a"), 1002},
+      {"RSV2", ClientFrame(0xA1, "a"), 1002},
+      {"RSV3", ClientFrame(0x91, "a"), 1002},
+      {"opcode 3", ClientFrame(0x83, "a"), 1002},
+      {"opcode 7", ClientFrame(0x87, "a"), 1002},
+      {"opcode 11", ClientFrame(0x8B, "a"), 1002},
+      {"opcode 15", ClientFrame(0x8F, "a"), 1002},
+      {"continuation without start", ClientFrame(0x80, "a"), 1002},
+      {"a new message inside one", ClientFrame(0x01, "a") + ClientFrame(0x81, "b"), 1002},
+      {"fragmented ping", ClientFrame(0x09, "a"), 1002},
+      {"ping of 126 bytes", ClientFrame(0x89, std::string(126, 'a')), 1002},
+      {"close of one byte", ClientFrame(0x88, "a"), 1002},
+      {"close 999", ClientFrame(0x88, "\x03\xE7"), 1002},
+      {"close 1005", ClientFrame(0x88, "\x03\xED"), 1002},
+      {"close 5000", ClientFrame(0x88, "\x13\x88"), 1002},
+      {"bad UTF-8", ClientFrame(0x81, "a\xFF"), 1007},
+      {"UTF-8 that ends early", ClientFrame(0x81, "a\xE2\x82"), 1007},
+      {"bad UTF-8 in the first fragment", ClientFrame(0x01, "\xFF"), 1007},
+      {"bad UTF-8 in a close", ClientFrame(0x88, "\x03\xE8\xFF"), 1007},
       {"a declared length of 2^40", std::string("\x82\xFF\0\0\x01\0\0\0\0\0abcd", 14), 1009},
       {"a declared length of 2^63", std::string("\x82\xFF\x80\0\0\0\0\0\0\0abcd", 14), 1009},
   };
@@ -100,25 +88,25 @@ TEST(FrameReaderTest, BreaksWithTheRightCode) {
 TEST(FrameReaderTest, TheLimitOnAMessageCountsItsFragmentsTogether) {
   FrameLimits limits;
   limits.message_bytes_max = 10;
-  EXPECT_EQ(BrokenWith(Frame(0x81, std::string(10, 'a')), limits), 0);
-  EXPECT_EQ(BrokenWith(Frame(0x81, std::string(11, 'a')), limits), 1009);
-  EXPECT_EQ(BrokenWith(Frame(0x01, "aaaaaa") + Frame(0x80, "aaaa"), limits), 0);
-  EXPECT_EQ(BrokenWith(Frame(0x01, "aaaaaa") + Frame(0x80, "aaaaa"), limits), 1009);
+  EXPECT_EQ(BrokenWith(ClientFrame(0x81, std::string(10, 'a')), limits), 0);
+  EXPECT_EQ(BrokenWith(ClientFrame(0x81, std::string(11, 'a')), limits), 1009);
+  EXPECT_EQ(BrokenWith(ClientFrame(0x01, "aaaaaa") + ClientFrame(0x80, "aaaa"), limits), 0);
+  EXPECT_EQ(BrokenWith(ClientFrame(0x01, "aaaaaa") + ClientFrame(0x80, "aaaaa"), limits), 1009);
 }
 
 TEST(FrameReaderTest, TooManyFragmentsBreakEvenIfTheyAreEmpty) {
   FrameLimits limits;
   limits.fragments_max = 3;
-  const std::string empty = Frame(0x00, "");
-  EXPECT_EQ(BrokenWith(Frame(0x01, "") + empty + Frame(0x80, ""), limits), 0);
-  EXPECT_EQ(BrokenWith(Frame(0x01, "") + empty + empty + empty, limits), 1008);
+  const std::string empty = ClientFrame(0x00, "");
+  EXPECT_EQ(BrokenWith(ClientFrame(0x01, "") + empty + ClientFrame(0x80, ""), limits), 0);
+  EXPECT_EQ(BrokenWith(ClientFrame(0x01, "") + empty + empty + empty, limits), 1008);
 }
 
 TEST(FrameReaderTest, AFloodOfPingsBreaks) {
   FrameLimits limits;
   limits.control_frames_max = 3;
-  const std::string ping = Frame(0x89, "");
-  EXPECT_EQ(BrokenWith(ping + ping + ping + Frame(0x81, "4") + ping, limits), 0);
+  const std::string ping = ClientFrame(0x89, "");
+  EXPECT_EQ(BrokenWith(ping + ping + ping + ClientFrame(0x81, "4") + ping, limits), 0);
   EXPECT_EQ(BrokenWith(ping + ping + ping + ping, limits), 1008);
 }
 
@@ -133,8 +121,8 @@ TEST(FrameReaderTest, ALengthNeedNotBeMinimal) {
 }
 
 TEST(FrameReaderTest, ReadsNothingAfterTheEnd) {
-  EXPECT_EQ(ReadAll(Frame(0x88, "") + Frame(0x81, "a")).size(), 1u);
-  EXPECT_EQ(ReadAll(Frame(0x83, "") + Frame(0x81, "a")).size(), 1u);
+  EXPECT_EQ(ReadAll(ClientFrame(0x88, "") + ClientFrame(0x81, "a")).size(), 1u);
+  EXPECT_EQ(ReadAll(ClientFrame(0x83, "") + ClientFrame(0x81, "a")).size(), 1u);
 }
 
 TEST(FrameWriterTest, TheHeaderIsMinimal) {
