@@ -187,54 +187,6 @@ TEST(SocketIoPacketTest, BinaryBecomesPlaceholdersInDepthFirstOrder) {
   EXPECT_EQ(packet.attachments, (std::vector<std::string>{"\x01", "\x02", "\x03"}));
 }
 
-Json RandomJson(std::mt19937& random, int depth) {
-  switch (random() % (depth > 0 ? 8 : 6)) {
-    case 0:
-      return nullptr;
-    case 1:
-      return random() % 2 == 0;
-    case 2:
-      return static_cast<int64_t>(random()) - (int64_t{1} << 31);
-    case 3:
-      return static_cast<double>(random()) / 1024;
-    case 4:
-      return std::string(random() % 5, static_cast<char>(1 + random() % 126));
-    case 5:
-      return Json::binary(Json::binary_t::container_type(random() % 4, random() % 256));
-    default:
-      break;
-  }
-  Json value = random() % 2 == 0 ? Json::array() : Json::object();
-  for (size_t i = random() % 4; i > 0; --i) {
-    if (value.is_array()) {
-      value.push_back(RandomJson(random, depth - 1));
-    } else {
-      value["k" + std::to_string(i)] = RandomJson(random, depth - 1);
-    }
-  }
-  return value;
-}
-
-TEST(SocketIoPacketTest, WhatIsWrittenIsReadBack) {
-  std::mt19937 random(20'261'123);
-  PacketLimits limits;
-  limits.attachments_max = 1'000;
-  for (int i = 0; i < 2'000; ++i) {
-    Json arguments = Json::array();
-    for (size_t n = random() % 4; n > 0; --n) arguments.push_back(RandomJson(random, 4));
-    WrittenPacket written = WriteEvent({"/n", i}, "name", arguments);
-    absl::StatusOr<Packet> read = ReadPacket(written.text, limits);
-    ASSERT_TRUE(read.ok()) << written.text;
-    ASSERT_EQ(read->attachments, written.attachments.size());
-    if (read->type == PacketType::kBinaryEvent) {
-      ASSERT_TRUE(FillAttachments(written.attachments, {}, *read->payload).ok());
-    }
-    arguments.insert(arguments.begin(), "name");
-    EXPECT_EQ(*read->payload, arguments);
-    EXPECT_EQ(read->ack_id, static_cast<uint64_t>(i));
-  }
-}
-
 TEST(SocketIoPacketTest, NoCutOrFlippedPacketHurts) {
   const std::string good = R"(52-/n,17["ev",{"_placeholder":true,"num":0},[1.5e3,"A"],{"k":null}])";
   std::mt19937 random(7);
