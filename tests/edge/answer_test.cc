@@ -3,6 +3,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tests/support/linear_time.h"
 
 namespace sessioncast::edge {
 namespace {
@@ -47,6 +48,15 @@ TEST(AnswerTest, NothingMayStandBehindTheBody) {
   EXPECT_EQ(ErrorOf(body), "");
   EXPECT_EQ(ErrorOf(body + "x"), "body: is not JSON");
   EXPECT_EQ(ErrorOf(body + std::string("\0x", 2)), "body: is not JSON");
+}
+
+TEST(AnswerTest, ABodyOfManyObjectsTakesTimeInProportion) {
+  const auto make = [](size_t bytes) {
+    std::string body = "[{}";
+    while (body.size() < bytes) body += ",{}";
+    return body + "]";
+  };
+  tests::ExpectLinear("objects", make, [](const std::string& body) { (void)ParseAnswer(body); });
 }
 
 TEST(AnswerTest, OutcomesHaveTheirHttpStatus) {

@@ -86,6 +86,18 @@ TEST(RequestHeadTest, AThousandFieldsAreTooMany) {
   EXPECT_EQ(StatusOf(WithFields(fields)), 431);
 }
 
+TEST(RequestHeadTest, AFieldHasALimitEvenWhereHeadersHaveNone) {
+  const auto parse = [](size_t value_bytes) {
+    return ParseHead(WithFields("X: " + std::string(value_bytes, 'a') + "\r\n"), 10'000'000);
+  };
+  EXPECT_TRUE(std::holds_alternative<ReadHead>(parse(65'529)));
+  for (const size_t bytes : {size_t{65'530}, size_t{70'000}, size_t{1'000'000}}) {
+    const auto parsed = parse(bytes);
+    ASSERT_TRUE(std::holds_alternative<BadHead>(parsed)) << bytes;
+    EXPECT_EQ(std::get<BadHead>(parsed).status, 431u) << bytes;
+  }
+}
+
 TEST(RequestHeadTest, EveryPrefixOfARequestNeedsMore) {
   const std::string bytes = "GET /a?b=c HTTP/1.1\r\nHost: localhost\r\nX: y\r\n\r\n";
   for (size_t size = 0; size < bytes.size(); ++size) {
