@@ -46,7 +46,8 @@ std::optional<std::vector<std::string_view>> SplitPayload(std::string_view paylo
 void AppendToPayload(PacketType type, PacketFormat format, std::string_view body,
                      std::string& payload);
 
-// Strict base64 with padding; nothing if the text is anything else.
+// Base64 with padding; nothing if the text is anything else. The bits that a last digit has beyond
+// the last byte are not looked at.
 std::optional<std::string> DecodeBase64(std::string_view text);
 
 }  // namespace sessioncast::engineio

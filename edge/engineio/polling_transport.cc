@@ -1,5 +1,6 @@
 #include "edge/engineio/polling_transport.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -156,7 +157,9 @@ void PollingTransport::Deliver(const std::shared_ptr<HttpConnection>& http, std:
 bool PollingTransport::IsTooBig(std::string_view packet) const {
   const size_t bytes_max = connection_.limits().frames.message_bytes_max;
   if (packet.substr(0, 1) != "b") return packet.size() > bytes_max;
-  return packet.size() - 1 > (bytes_max + 2) / 3 * 4;
+  const std::string_view base64 = packet.substr(1);
+  const size_t padding = base64.size() - (base64.find_last_not_of('=') + 1);
+  return base64.size() / 4 * 3 > bytes_max + std::min<size_t>(padding, 2);
 }
 
 void PollingTransport::DropPost() {

@@ -184,6 +184,15 @@ TEST_F(PollingTest, ABodyOverTheLimitIs413AndTheConnectionStays) {
   EXPECT_EQ(Poll(sid).body, "4a");
 }
 
+TEST_F(PollingTest, TheLimitOnABinaryPacketCountsItsBytesNotItsBase64) {
+  options_.connection.frames.message_bytes_max = 4;
+  const std::string sid = OpenPolling();
+  EXPECT_EQ(Post(sid, "bAQIDBA==").status, 200);
+  EXPECT_EQ(Poll(sid).body, "bAQIDBA==");
+  EXPECT_EQ(Post(sid, "bAQIDBAU=").status, 413);
+  EXPECT_EQ(Post(sid, "bAQIDBAUG").status, 413);
+}
+
 TEST_F(PollingTest, APacketOverTheLimitIs413WithNoneDelivered) {
   options_.connection.frames.message_bytes_max = 10;
   const std::string sid = OpenPolling();
