@@ -63,6 +63,25 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
   Add(app, "connections_max", sockets.connections_max, "Connections at a time");
   Add(app, "sessions_max", options.sessions.sessions_max,
       "Sessions that one connection may subscribe to");
+  Add(app, "socket_queue_bytes_max", options.upstream.hub.pace.queue_bytes_max,
+      "Events queued for one socket; past it they are dropped, and it reads conflated pages")
+      ->check(CLI::Range(64 * 1024, 64 * 1024 * 1024));
+  AddMilliseconds(app, "write_timeout_ms", sockets.write_timeout,
+                  "A client that takes nothing of what waits for it for so long is disconnected");
+#ifdef SESSIONCAST_FAILPOINTS
+  app.add_option_function<std::string>(
+         "--broken_rule",
+         [&options](const std::string& name) {
+           for (const auto& [known, rule] : kBrokenRules) {
+             if (name != known) continue;
+             options.sessions.broken_rule = options.upstream.hub.broken_rule = rule;
+             return;
+           }
+           throw CLI::ValidationError("broken_rule", "there is no such rule");
+         },
+         "A rule of recovery that is broken, for tests of the checker")
+      ->group(kGroup);
+#endif
 }
 
 }  // namespace sessioncast::edge

@@ -1,92 +1,36 @@
 #include "edge/hub.h"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
+#include "edge/hub_tables.h"
 #include "spdlog/spdlog.h"
 
 namespace sessioncast::edge {
 
-enum class Phase {
-  kOpening,  // `subscribed` is not sent yet
-  kBehind,
-  kLive,
-};
-
-class Hub::Subscription {
- public:
-  socketio::Socket* socket = nullptr;
-  Session* session = nullptr;  // null: unsubscribed
-  size_t index = 0;            // in the session's list
-  Phase phase = Phase::kOpening;
-  Position at;              // read up to here
-  uint64_t seen = 0;        // the last sequence the client knows of
-  bool reads_fold = false;  // else: events after `at`
-  uint64_t fold_after = 0;  // the fold has been delivered up to here
-  bool resync = false;      // the fold begins with `resync`
-  bool slow = false;        // its pages are conflated
-  uint64_t read_id = 0;     // in flight; 0: none
-  std::vector<Opened> opened;
-};
-
-// An event, and its packet made once for all sockets that have everything before it.
-struct Hub::HubEvent {
-  explicit HubEvent(WireEvent wire) : event(std::move(wire)), packet(Encode(event, 0)) {}
-  WireEvent event;
-  socketio::EncodedEvent packet;
-};
-
-struct Hub::Session {
-  std::string id;
-  uint32_t interest_id = 0;
-  std::optional<Position>
-      live;  // announced by control and moved by what arrives; nothing while not attached
-  std::vector<SubscriptionPtr> subscriptions;
-  size_t reading = 0;         // subscriptions with a read in flight
-  std::deque<HubEvent> tail;  // the last events up to `live`, while somebody reads
-  size_t tail_bytes = 0;
-  int holds = 0;  // while > 0 the session stays, and who leaves the list leaves a hole
-};
-
-struct Hub::Read {
-  Session* session = nullptr;  // null: the session is gone
-  ReadRequest request;
-  std::vector<SubscriptionPtr> waiting;
-};
-
-// While it stands, the session and the order of its list stay, whoever leaves.
-class Hub::Hold {
- public:
-  Hold(Hub& hub, Session& session) : hub_(hub), session_(session) { ++session_.holds; }
-  Hold(const Hold&) = delete;
-  Hold& operator=(const Hold&) = delete;
-  ~Hold() {
-    if (--session_.holds > 0) return;
-    auto& list = session_.subscriptions;
-    if (std::erase(list, nullptr) > 0) {
-      for (size_t i = 0; i < list.size(); ++i) list[i]->index = i;
-    }
-    if (list.empty()) hub_.End(session_);
-  }
-
- private:
-  Hub& hub_;
-  Session& session_;
-};
-
-Hub::Hub(Options options, Upward upward) : options_(options), upward_(std::move(upward)) {}
-Hub::~Hub() = default;
-
-template <typename Action>
-void Hub::ForEach(Session& session, Action action) {
-  const Hold hold(*this, session);
-  for (size_t i = 0; i < session.subscriptions.size(); ++i) {
-    if (session.subscriptions[i] != nullptr) action(SubscriptionPtr(session.subscriptions[i]));
-  }
+std::string Hub::Subscription::Entry() const {
+  if (phase == Phase::kOpening || resync) return entry_before;
+  return EntryText(session->id, {reads_fold ? Place::Kind::kFold : Place::Kind::kAfter,
+                                 {at.epoch, seen}});
 }
 
-Hub::SubscriptionPtr Hub::Subscribe(socketio::Socket& socket, const std::string& session_id,
-                                    From from, Opened opened) {
+Hub::Hub(Options options, Upward upward)
+    : options_(std::move(options)), upward_(std::move(upward)) {}
+Hub::~Hub() = default;
+
+// ---- subscribing
+
+Hub::ReaderPtr Hub::AddReader(socketio::Socket& socket) {
+  return std::make_shared<Reader>(socket, options_.pace);
+}
+
+void Hub::WatchQueued(Reader& reader, std::function<void(const CursorMove&)> queued) {
+  reader.queued = std::move(queued);
+}
+
+Hub::SubscriptionPtr Hub::Add(const ReaderPtr& reader, const std::string& session_id,
+                              const Place& from) {
   std::unique_ptr<Session>& slot = sessions_[session_id];
   if (slot == nullptr) {
     slot = std::make_unique<Session>();
@@ -96,46 +40,69 @@ Hub::SubscriptionPtr Hub::Subscribe(socketio::Socket& socket, const std::string&
     if (attached_) upward_.begin(slot->interest_id, session_id);
   }
   auto subscription = std::make_shared<Subscription>();
-  subscription->socket = &socket;
+  subscription->reader = reader;
   subscription->session = slot.get();
   subscription->index = slot->subscriptions.size();
-  subscription->reads_fold = !from.has_value();
-  subscription->at = from.value_or(Position{});
-  subscription->seen = subscription->at.sequence;
-  subscription->opened.push_back(std::move(opened));
+  subscription->at = from.position;
+  subscription->seen = from.position.sequence;
+  if (from.kind == Place::Kind::kFold) {
+    subscription->reads_fold = true;
+    subscription->begins_fold = from.position.epoch.empty();
+    subscription->fold_after = from.position.sequence;
+  }
   slot->subscriptions.push_back(subscription);
+  reader->subscriptions.push_back(subscription.get());
+  return subscription;
+}
+
+Hub::SubscriptionPtr Hub::Subscribe(const ReaderPtr& reader, const std::string& session_id,
+                                    const Place& from, Opened opened) {
+  SubscriptionPtr subscription = Add(reader, session_id, from);
+  subscription->opened.push_back(std::move(opened));
   Advance(subscription);
   return subscription;
 }
 
-void Hub::SubscribeAgain(Subscription& subscription, From from, Opened opened) {
-  subscription.opened.push_back(std::move(opened));
-  if (!from.has_value()) {
-    if (subscription.phase != Phase::kOpening) {
-      Open(subscription, {subscription.at.epoch, subscription.seen});
-    }
-    return;
-  }
-  if (subscription.read_id != 0) {
-    // What is in flight was asked for another position.
-    std::erase_if(reads_.at(subscription.read_id).waiting,
-                  [&](const SubscriptionPtr& other) { return other.get() == &subscription; });
-    EndReading(subscription);
-  }
-  subscription.phase = Phase::kOpening;
-  subscription.at = *from;
-  subscription.seen = from->sequence;
-  subscription.reads_fold = subscription.resync = false;
-  subscription.fold_after = 0;
-  Advance(subscription.session->subscriptions[subscription.index]);
+Hub::SubscriptionPtr Hub::Resume(const ReaderPtr& reader, const std::string& session_id,
+                                 const Place& from) {
+  SubscriptionPtr subscription = Add(reader, session_id, from);
+  subscription->phase = Phase::kBehind;
+  Advance(subscription);
+  return subscription;
 }
 
-void Hub::Unsubscribe(Subscription& subscription) {
-  if (subscription.session == nullptr) return;
-  EndReading(subscription);
-  Session& session = *std::exchange(subscription.session, nullptr);
+void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened opened) {
+  s.opened.push_back(std::move(opened));
+  const Hold hold(*this, *s.session);
+  if (!after.has_value()) {
+    if (options_.broken_rule == BrokenRule::kResubscribeRestartsFold) {
+      s.reads_fold = s.begins_fold = true;
+      s.phase = Phase::kBehind;
+      return Advance(s.session->subscriptions[s.index]);
+    }
+    if (s.phase != Phase::kOpening) TellSubscribed(s, {s.at.epoch, s.seen}, s.Entry());
+    return;
+  }
+  CancelRead(s);  // what is in flight was asked for another position
+  s.entry_before = s.Entry();
+  s.phase = Phase::kOpening;
+  s.at = *std::move(after);
+  s.seen = s.at.sequence;
+  s.reads_fold = s.begins_fold = s.resync = false;
+  s.fold_after = 0;
+  Advance(s.session->subscriptions[s.index]);
+}
+
+std::string Hub::Unsubscribe(Subscription& s) {
+  if (s.session == nullptr) return {};
+  DropQueued(*s.reader, &s);
+  std::string entry = s.Entry();
+  EndReading(s);
+  std::erase(s.reader->subscriptions, &s);
+  Session& session = *std::exchange(s.session, nullptr);
   const Hold hold(*this, session);  // closes the hole, or ends the session
-  const SubscriptionPtr last_look = std::move(session.subscriptions[subscription.index]);
+  const SubscriptionPtr last_look = std::move(session.subscriptions[s.index]);
+  return entry;
 }
 
 void Hub::AnswerAtOnce(Subscription& s) {
@@ -143,16 +110,6 @@ void Hub::AnswerAtOnce(Subscription& s) {
   const Hold hold(*this, *s.session);
   s.resync = false;
   Open(s, s.at);
-}
-
-void Hub::EndReading(Subscription& subscription) {
-  if (std::exchange(subscription.read_id, 0) != 0) OneReadLess(*subscription.session);
-}
-
-void Hub::OneReadLess(Session& session) {
-  if (--session.reading > 0) return;
-  session.tail.clear();  // nobody reads up to it any more
-  session.tail_bytes = 0;
 }
 
 void Hub::End(Session& session) {
@@ -164,168 +121,7 @@ void Hub::End(Session& session) {
   sessions_.erase(std::string(session.id));
 }
 
-void Hub::Drained(Subscription& subscription) {
-  if (subscription.session == nullptr) return;
-  Advance(subscription.session->subscriptions[subscription.index]);
-}
-
-// Takes the subscription as far towards live as it gets now.
-void Hub::Advance(const SubscriptionPtr& subscription) {
-  Subscription& s = *subscription;
-  if (s.session == nullptr || s.phase == Phase::kLive || s.read_id != 0) return;
-  const Hold hold(*this, *s.session);
-  if (s.socket->queued_bytes() > options_.queue_bytes_max) {
-    s.slow = true;  // Drained comes back here
-    return;
-  }
-  if (!s.reads_fold && TryGoLive(s)) return;
-  if (attached_) StartRead(subscription);  // else Announced comes back here
-}
-
-bool Hub::TryGoLive(Subscription& s) {
-  const Session& session = *s.session;
-  if (!session.live.has_value()) return false;
-  const Position& live = *session.live;
-  const bool from_start = s.at.sequence == 0 && s.at.epoch.empty();
-  if (s.at.epoch != live.epoch && !from_start) return false;
-  // Behind the hub, the tail may bridge; ahead of it (a page was newer than what has arrived),
-  // FanOut passes over.
-  const bool bridged =
-      s.at.sequence >= live.sequence ||
-      (!session.tail.empty() && session.tail.front().event.position.epoch == live.epoch &&
-       session.tail.front().event.position.sequence <= s.at.sequence + 1);
-  if (!bridged) return false;
-  if (s.at.epoch.empty()) s.at.epoch = live.epoch;
-  if (s.phase == Phase::kOpening) Open(s, s.at);
-  s.phase = Phase::kLive;
-  s.slow = false;
-  for (const HubEvent& event : session.tail) {
-    if (s.session == nullptr) return true;  // its socket closed under us
-    Deliver(s, event);
-  }
-  return true;
-}
-
-void Hub::StartRead(const SubscriptionPtr& subscription) {
-  Subscription& s = *subscription;
-  Session& session = *s.session;
-  ReadRequest request;
-  request.session_id = session.id;
-  if (!s.reads_fold) request.from = s.at;
-  request.fold_after = s.reads_fold ? s.fold_after : 0;
-  request.conflated = s.slow;
-  request.page_bytes_max = options_.page_bytes_max;
-  ++session.reading;
-  // Many sockets at one place (an edge that re-attached) share one read.
-  for (auto& [id, read] : reads_) {
-    if (read.session == &session && read.request.from == request.from &&
-        read.request.fold_after == request.fold_after &&
-        read.request.conflated == request.conflated) {
-      s.read_id = id;
-      read.waiting.push_back(subscription);
-      return;
-    }
-  }
-  s.read_id = request.read_id = ++last_read_id_;
-  Read& read = reads_[request.read_id];
-  read.session = &session;
-  read.request = request;
-  read.waiting.push_back(subscription);
-  upward_.read(std::move(request));
-}
-
-void Hub::PageArrived(uint64_t read_id, const Page& page) {
-  const auto node = reads_.extract(read_id);
-  if (node.empty() || node.mapped().session == nullptr) return;
-  const Read& read = node.mapped();
-  std::vector<HubEvent> events;
-  events.reserve(page.events.size());
-  for (const std::string& serialized : page.events) {
-    absl::StatusOr<WireEvent> event = ParseWire(serialized);
-    if (event.ok()) {
-      events.emplace_back(*std::move(event));
-    } else {
-      spdlog::error("session {}: an event was skipped: {}", read.request.session_id,
-                    event.status().ToString());
-    }
-  }
-  const Hold hold(*this, *read.session);
-  for (const SubscriptionPtr& subscription : read.waiting) {
-    if (subscription->session == nullptr) continue;
-    subscription->read_id = 0;
-    TakePage(subscription, page, events);
-    OneReadLess(*read.session);  // only now: the tail stays until everybody has had a look at it
-  }
-}
-
-void Hub::TakePage(const SubscriptionPtr& subscription, const Page& page,
-                   const std::vector<HubEvent>& events) {
-  Subscription& s = *subscription;
-  if (page.outcome == Page::Outcome::kUnavailable) return;  // Retry comes back
-  if (page.outcome == Page::Outcome::kOutOfRange) {
-    s.reads_fold = s.resync = true;
-    s.fold_after = 0;
-    return Advance(subscription);
-  }
-  if (s.reads_fold) {
-    TakeFold(s, page, events);
-  } else {
-    const uint64_t before = s.at.sequence;
-    if (s.at.epoch.empty()) s.at.epoch = page.top.epoch;
-    if (s.phase == Phase::kOpening) Open(s, s.at);
-    for (const HubEvent& event : events) Deliver(s, event);
-    s.at = {page.top.epoch, std::max(before, page.through)};
-    // A page that leads nowhere: asked again by Retry, not in a tight circle.
-    if (s.at.sequence == before && before < page.top.sequence) return;
-  }
-  Advance(subscription);
-}
-
-void Hub::TakeFold(Subscription& s, const Page& page, const std::vector<HubEvent>& events) {
-  const bool first = s.fold_after == 0;
-  if (!first && s.at.epoch != page.top.epoch) {
-    // The log began a new life in the middle of the fold.
-    s.fold_after = 0;
-    s.resync = true;
-    return;
-  }
-  if (first) {
-    const Position from{page.top.epoch, events.empty() ? page.top.sequence : 0};
-    s.at = from;
-    s.seen = from.sequence;
-    Open(s, from);
-  }
-  for (const HubEvent& event : events) Deliver(s, event);
-  s.at = {page.top.epoch, page.through};
-  s.reads_fold = page.through < page.top.sequence && !events.empty();
-  s.fold_after = s.reads_fold ? page.through : 0;
-}
-
-// Says where reading goes on from: `subscribed` to whoever waits for it, `resync` if what came
-// before is void.
-void Hub::Open(Subscription& s, const Position& from) {
-  const auto now = std::chrono::system_clock::now();
-  if (s.phase == Phase::kOpening) s.phase = Phase::kBehind;
-  for (Opened& opened : std::exchange(s.opened, {})) {
-    s.socket->Emit(socketio::EncodedEvent::FromJson("subscribed",
-                                                    SubscribedPayload(s.session->id, from, now)));
-    opened(from);
-    if (s.session == nullptr) return;
-  }
-  if (!std::exchange(s.resync, false)) return;
-  s.socket->Emit(
-      socketio::EncodedEvent::FromJson("resync", ResyncPayload(s.session->id, from, now)));
-}
-
-void Hub::Deliver(Subscription& s, const HubEvent& shown) {
-  const Position& position = shown.event.position;
-  if (s.session == nullptr) return;  // its socket closed under us
-  if (position.epoch == s.at.epoch && position.sequence <= s.seen) return;
-  const uint64_t skipped = position.sequence - s.seen - 1;
-  s.at = position;
-  s.seen = position.sequence;
-  s.socket->Emit(skipped == 0 ? shown.packet : Encode(shown.event, skipped));
-}
+// ---- what control says
 
 void Hub::Attached() {
   attached_ = true;
@@ -369,7 +165,7 @@ void Hub::Arrived(uint32_t interest_id, const std::vector<std::string>& events) 
       continue;
     }
     session.live = event->position;
-    const HubEvent shown(*std::move(event));
+    const HubEvent shown(session.id, *std::move(event));
     FanOut(session, shown);
     if (session.reading == 0) continue;
     session.tail_bytes += shown.event.payload.size();
@@ -402,11 +198,8 @@ void Hub::FanOut(Session& session, const HubEvent& shown) {
       s.phase = Phase::kBehind;
       return;
     }
-    Deliver(s, shown);
-    if (s.session != nullptr && s.socket->queued_bytes() > options_.queue_bytes_max) {
-      s.phase = Phase::kBehind;
-      s.slow = true;
-    }
+    Deliver(s, shown, CursorMove::Of::kEvent);
+    HoldBudget(*s.reader, shown.packet.bytes());
   });
 }
 
@@ -423,6 +216,8 @@ void Hub::Retry() {
 Hub::Counts Hub::counts() const {
   Counts counts;
   counts.sessions = sessions_.size();
+  counts.skipped = skipped_;
+  counts.overflowed = overflowed_;
   for (const auto& [id, session] : sessions_) {
     for (const SubscriptionPtr& s : session->subscriptions) {
       if (s == nullptr) continue;
@@ -430,6 +225,104 @@ Hub::Counts Hub::counts() const {
     }
   }
   return counts;
+}
+
+// ---- a socket's queue
+
+bool Hub::HasRoom(const Reader& reader) const {
+  const size_t queued = reader.socket->queued_bytes();
+  if (queued == 0 && reader.reads == 0) return true;  // one event always fits
+  return !reader.pace.slow() &&
+         queued + (reader.reads + 1) * options_.page_bytes_max <= reader.pace.budget_bytes();
+}
+
+void Hub::AwaitRoom(const SubscriptionPtr& subscription) {
+  if (!std::exchange(subscription->waits, true)) {
+    subscription->reader->line.push_back(subscription);
+  }
+  ArmDrain(*subscription->reader);
+}
+
+void Hub::ArmDrain(Reader& reader) {
+  // With a read in flight, its page comes back here.
+  if (reader.reads > 0) return;
+  reader.socket->AwaitDrain(reader.pace.slow() ? 0 : reader.pace.budget_bytes() / 2);
+}
+
+void Hub::Drained(Reader& reader) {
+  if (reader.socket->queued_bytes() == 0 && reader.pace.slow()) {
+    reader.pace.Drained(options_.now());
+    if (!reader.pace.slow()) reader.socket->SetUnsentMax(std::nullopt);
+  }
+  Proceed(reader);
+}
+
+// Lets those that wait for room go on, one after another.
+void Hub::Proceed(Reader& reader) {
+  while (!reader.line.empty() && HasRoom(reader)) {
+    const SubscriptionPtr next = reader.line.front().lock();
+    reader.line.pop_front();
+    if (next == nullptr || next->session == nullptr) continue;
+    next->waits = false;
+    Advance(next);
+  }
+  if (!reader.line.empty()) ArmDrain(reader);
+}
+
+// After an event of so many bytes was queued.
+void Hub::HoldBudget(Reader& reader, size_t event_bytes) {
+  constexpr size_t kEventOverheadBytes = 16 * 1024;  // its cursor, and packets that are no events
+  const size_t bytes_max =
+      std::max(reader.pace.budget_bytes(), event_bytes + kEventOverheadBytes);
+  if (reader.socket->queued_bytes() <= reader.pace.budget_bytes()) return;
+  reader.socket->Flush();
+  if (reader.socket->queued_bytes() > bytes_max) FallBehind(reader);
+}
+
+// Its queued events are dropped: it reads them again, conflated, as its queue drains.
+void Hub::FallBehind(Reader& reader) {
+  ++overflowed_;
+  reader.pace.Overflowed();
+  reader.socket->SetUnsentMax(1);
+  DropQueued(reader, nullptr);
+  for (Subscription* s : std::vector<Subscription*>(reader.subscriptions)) {
+    if (s->phase == Phase::kLive) s->phase = Phase::kBehind;
+    if (s->read_id == 0) AwaitRoom(s->session->subscriptions[s->index]);
+  }
+}
+
+// Drops the events (of one subscription, or of all) that have not begun to leave, and puts their
+// subscriptions behind where those began.
+void Hub::DropQueued(Reader& reader, const Subscription* only) {
+  std::vector<Subscription*> rewound;
+  reader.socket->DropQueued([&](const socketio::Tag& tag) {
+    const auto& move = *static_cast<const CursorMove*>(tag.get());
+    if (move.of == CursorMove::Of::kNotice) return false;
+    const auto found = std::find_if(
+        reader.subscriptions.begin(), reader.subscriptions.end(),
+        [&](const Subscription* s) { return s->session->id == move.session_id; });
+    if (found == reader.subscriptions.end() || (only != nullptr && *found != only)) return false;
+    if (std::find(rewound.begin(), rewound.end(), *found) == rewound.end()) {
+      rewound.push_back(*found);
+      Rewind(**found, move);
+    }
+    return true;
+  });
+}
+
+void Hub::Rewind(Subscription& s, const CursorMove& first_dropped) {
+  if (s.phase == Phase::kOpening || s.resync) {
+    // It moves elsewhere, from where it was then.
+    s.entry_before = first_dropped.entry_before;
+    return;
+  }
+  CancelRead(s);
+  s.phase = Phase::kBehind;
+  s.at = first_dropped.before;
+  s.seen = s.at.sequence;
+  s.reads_fold = first_dropped.of == CursorMove::Of::kFoldEvent;
+  s.begins_fold = false;
+  s.fold_after = s.reads_fold ? s.seen : 0;
 }
 
 }  // namespace sessioncast::edge

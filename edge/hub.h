@@ -2,19 +2,22 @@
 //
 // A subscription is *live* (at the hub's position of its session, fed by what Attach brings) or
 // *behind at a position* (reading pages). It goes live in the turn in which its position equals the
-// hub's. First subscription, resume, a slow socket, an edge that re-attached: all are "behind", and
-// all take this one way.
+// hub's. First subscription, resume, recovery, a slow socket, an edge that re-attached: all are
+// "behind", and all take this one way. A socket that has more queued than its pace allows is slow:
+// its queued events are dropped, its subscriptions are behind where those began, and read
+// conflated pages as fast as its queue drains.
 //
 // Threads: one I/O thread, the sockets' own. Pure otherwise: what it asks of control goes out
 // through Upward, what comes back is told to it (Attached, Arrived, PageArrived ...).
 // Invariants: a socket gets the events of a session in order of sequence, each at most once, and
 // what it does not get is declared as `skipped` in the next one; nothing before its `subscribed`;
-// at most one read in flight a subscription.
+// at most one read in flight a subscription, and no more than fit into its socket's queue. Every
+// event of a session, `subscribed` and `resync` are tagged with the CursorMove that they make.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -22,20 +25,19 @@
 #include <unordered_map>
 #include <vector>
 
+#include "edge/broken_rule.h"
+#include "edge/cursor.h"
+#include "edge/pace.h"
 #include "edge/socketio/server.h"
 #include "edge/wire.h"
 
 namespace sessioncast::edge {
 
-// Where a new subscription begins: after a position, or (nothing) with the fold.
-using From = std::optional<Position>;
-
 // A page to read from control.
 struct ReadRequest {
   uint64_t read_id = 0;
   std::string session_id;
-  From from;                // nothing: the fold ...
-  uint64_t fold_after = 0;  // ... what of it is above this sequence
+  Place from;
   bool conflated = false;
   uint32_t page_bytes_max = 0;
 };
@@ -52,11 +54,11 @@ struct Page {
 class Hub {
  public:
   struct Options {
-    // a socket with more queued is behind until its queue has drained
-    size_t queue_bytes_max = 256 * 1024;
-    uint32_t page_bytes_max = 64 * 1024;  // of events; one event always fits
-    // a session: live events kept while somebody reads up to them
-    size_t tail_bytes_max = 256 * 1024;
+    Pace::Limits pace;                     // of each socket
+    uint32_t page_bytes_max = 64 * 1024;   // of events; one event always fits
+    size_t tail_bytes_max = 256 * 1024;    // a session: live events kept while somebody reads
+    std::function<Pace::Time()> now = [] { return std::chrono::steady_clock::now(); };
+    BrokenRule broken_rule = BrokenRule::kNone;  // of tests
   };
 
   // What the hub asks of control. Called on the hub's thread.
@@ -66,6 +68,9 @@ class Hub {
     std::function<void(ReadRequest request)> read;  // answered by PageArrived, in another turn
   };
 
+  // One socket's side: what it may have queued, and its subscriptions. Opaque to its holder.
+  class Reader;
+  using ReaderPtr = std::shared_ptr<Reader>;
   // One reader's standing interest in a session. Opaque to its holder.
   class Subscription;
   using SubscriptionPtr = std::shared_ptr<Subscription>;
@@ -78,17 +83,26 @@ class Hub {
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
 
-  // From sockets. `socket` outlives its subscriptions: its holder unsubscribes when it disconnects.
-  SubscriptionPtr Subscribe(socketio::Socket& socket, const std::string& session_id, From from,
-                            Opened opened);
-  // Subscribing again to what is held: by id it only answers; after a position it moves there.
-  void SubscribeAgain(Subscription& subscription, From from, Opened opened);
-  void Unsubscribe(Subscription& subscription);
+  // From sockets. `socket` outlives its reader's subscriptions: its holder unsubscribes when it
+  // disconnects.
+  ReaderPtr AddReader(socketio::Socket& socket);
+  // Tells each move when its event is queued (BrokenRule::kCursorAtEnqueue).
+  static void WatchQueued(Reader& reader, std::function<void(const CursorMove&)> queued);
+  SubscriptionPtr Subscribe(const ReaderPtr& reader, const std::string& session_id,
+                            const Place& from, Opened opened);
+  // Goes on where an earlier socket's subscription was, without `subscribed`.
+  SubscriptionPtr Resume(const ReaderPtr& reader, const std::string& session_id,
+                         const Place& from);
+  // Subscribing again to what is held: without a position it only answers; after one it moves
+  // there.
+  void SubscribeAgain(Subscription& subscription, std::optional<Position> after, Opened opened);
+  // Drops its events that are queued, too. Returns its entry in the cursor when that is done.
+  std::string Unsubscribe(Subscription& subscription);
   // Answers who still waits for `subscribed`, with the place that was asked for: before an
   // Unsubscribe that the client sent in one breath with its subscribe.
   void AnswerAtOnce(Subscription& subscription);
-  // The socket's queue has room again.
-  void Drained(Subscription& subscription);
+  // What Socket::AwaitDrain promised.
+  void Drained(Reader& reader);
 
   // From control.
   // Interests can be sent, pages read. Begins every interest anew.
@@ -105,8 +119,10 @@ class Hub {
 
   struct Counts {
     size_t sessions = 0;
-    size_t live = 0;
-    size_t behind = 0;
+    size_t live = 0;          // subscriptions
+    size_t behind = 0;        // subscriptions
+    uint64_t skipped = 0;     // events that sockets did not get, so far
+    uint64_t overflowed = 0;  // times that a socket's queue was dropped, so far
   };
   Counts counts() const;
 
@@ -114,21 +130,39 @@ class Hub {
   struct Session;
   struct Read;
   struct HubEvent;
+  struct ShownPage;
   class Hold;
 
+  SubscriptionPtr Add(const ReaderPtr& reader, const std::string& session_id, const Place& from);
   void Advance(const SubscriptionPtr& subscription);
   bool TryGoLive(Subscription& subscription);
   void StartRead(const SubscriptionPtr& subscription);
-  void TakePage(const SubscriptionPtr& subscription, const Page& page,
-                const std::vector<HubEvent>& events);
-  void TakeFold(Subscription& subscription, const Page& page, const std::vector<HubEvent>& events);
+  void TakePage(const SubscriptionPtr& subscription, const ShownPage& shown);
+  bool TakeEvents(Subscription& subscription, const ShownPage& shown);
+  void TakeFold(Subscription& subscription, const ShownPage& shown);
+  void BeginAnew(Subscription& subscription);
   void Open(Subscription& subscription, const Position& from);
-  void Deliver(Subscription& subscription, const HubEvent& event);
+  void TellSubscribed(Subscription& subscription, const Position& from, std::string entry_before);
+  void Tell(Subscription& subscription, std::string_view notice, std::string_view payload,
+            const std::string& entry_before);
+  void Deliver(Subscription& subscription, const HubEvent& event, CursorMove::Of of);
+  void Emit(Reader& reader, const socketio::EncodedEvent& event);
   void PassOver(Session& session, const absl::Status& why);
   void FanOut(Session& session, const HubEvent& event);
+  void CancelRead(Subscription& subscription);
   void EndReading(Subscription& subscription);
   void OneReadLess(Session& session);
   void End(Session& session);
+
+  bool HasRoom(const Reader& reader) const;
+  void AwaitRoom(const SubscriptionPtr& subscription);
+  void ArmDrain(Reader& reader);
+  void Proceed(Reader& reader);
+  void HoldBudget(Reader& reader, size_t event_bytes);
+  void FallBehind(Reader& reader);
+  void DropQueued(Reader& reader, const Subscription* only);
+  void Rewind(Subscription& subscription, const CursorMove& first_dropped);
+
   template <typename Action>
   void ForEach(Session& session, Action action);
 
@@ -137,6 +171,8 @@ class Hub {
   bool attached_ = false;
   uint32_t last_interest_id_ = 0;
   uint64_t last_read_id_ = 0;
+  uint64_t skipped_ = 0;
+  uint64_t overflowed_ = 0;
   std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
   std::unordered_map<uint32_t, Session*> interests_;
   std::unordered_map<uint64_t, Read> reads_;

@@ -50,14 +50,17 @@ ServerOptions::ServerOptions() {
   sockets.attachments_bytes_max = 2 * sockets.message_bytes_max;
   sockets.connect_timeout = std::chrono::seconds(10);
   sockets.write_timeout = std::chrono::seconds(10);
-  sockets.queue_bytes_max = 4 * 1024 * 1024;  // Hub::Options::queue_bytes_max bounds it long before
+  // Pace::Limits::queue_bytes_max bounds it long before; an event of 1 MiB can be 6 MiB as JSON.
+  sockets.queue_bytes_max = 8 * 1024 * 1024;
+  sockets.send_buffer_bytes = 128 * 1024;
+  sockets.unsent_bytes_max = 4 * 1024;
   sockets.client_version = ClientVersion();
   sockets.client_files = ServedClient();
 }
 
 class Server::State {
  public:
-  State(ServerOptions options, const std::shared_ptr<grpc::Channel>& channel)
+  State(const ServerOptions& options, const std::shared_ptr<grpc::Channel>& channel)
       : readiness_(options.sockets.io_threads),
         files_(PageFiles()),
         sockets_(options.sockets, Watch()),

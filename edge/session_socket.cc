@@ -2,14 +2,18 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "edge/answer.h"
+#include "edge/cursor.h"
 #include "edge/hub.h"
+#include "edge/recovery.h"
 #include "edge/wire.h"
 #include "proto/rules.h"
 #include "spdlog/spdlog.h"
@@ -19,14 +23,18 @@ namespace {
 
 using socketio::Ack;
 using socketio::EncodedEvent;
+using socketio::Identity;
 using socketio::Json;
 using socketio::Socket;
 
 constexpr char kInvalidSessionId[] = "invalid session id";
 
+// Authentication will name one; without it all are the same.
+constexpr char kNoSubject[] = "";
+
 struct SubscribeRequest {
   std::string session_id;
-  From from;
+  std::optional<Position> after;
 };
 
 // 1..128 of the id's characters; "" otherwise.
@@ -72,18 +80,45 @@ absl::StatusOr<SubscribeRequest> ToSubscribeRequest(const Json& arguments) {
   if (after == what.end() || after->is_null()) return request;
   absl::StatusOr<Position> position = ToPosition(*after);
   if (!position.ok()) return position.status();
-  request.from = *std::move(position);
+  request.after = *std::move(position);
   return request;
 }
 
 class SessionSocket : public socketio::Attachment {
  public:
   SessionSocket(Socket& socket, Upstream& upstream, SessionSocketOptions options)
-      : socket_(socket), upstream_(upstream), options_(options) {
-    Emit("connected", ConnectedPayload(socket.id(), Now()));
-  }
+      : socket_(socket),
+        upstream_(upstream),
+        options_(options),
+        reader_(upstream.hub().AddReader(socket)) {}
 
   ~SessionSocket() override { LeaveAll(); }
+
+  // Who the client is; what it presents is taken up.
+  Identity Identify() {
+    if (!WantsRecovery(socket_.handshake())) return Identity();
+    std::optional<Returning> returning = ReadReturning(socket_.handshake().auth, kNoSubject);
+    if (options_.broken_rule == BrokenRule::kEmptyCursorRecovers && !returning) {
+      const Json& auth = socket_.handshake().auth;
+      if (IsPidOf(auth.value("pid", ""), kNoSubject)) returning = Returning{auth["pid"], {}};
+    }
+    Identity identity;
+    identity.recovered = returning.has_value();
+    identity.pid = returning ? returning->pid : FreshPid(kNoSubject);
+    identity.id = SocketIdOf(identity.pid, kNoSubject);
+    recovers_ = true;
+    if (returning) returning_ = std::move(returning->entries);
+    CarryCursor();
+    return identity;
+  }
+
+  void Begin() {
+    Emit("connected", ConnectedPayload(socket_.id(), Now()));
+    for (const CursorEntry& entry : std::exchange(returning_, {})) {
+      if (!socket_.connected()) return;
+      Resume(entry);
+    }
+  }
 
   void Subscribe(const Json& arguments, Ack ack) {
     const absl::StatusOr<SubscribeRequest> request = ToSubscribeRequest(arguments);
@@ -94,32 +129,37 @@ class SessionSocket : public socketio::Attachment {
           {{{"ok", true}, {"sessionId", id}, {"epoch", from.epoch}, {"sequence", from.sequence}}}));
     };
     if (const auto held = subscriptions_.find(id); held != subscriptions_.end()) {
-      return upstream_.hub().SubscribeAgain(*held->second, request->from, std::move(opened));
+      return upstream_.hub().SubscribeAgain(*held->second, request->after, std::move(opened));
     }
-    if (subscriptions_.size() >= options_.sessions_max) {
-      return Refuse(id,
-                    absl::StrCat("too many sessions: at most ", options_.sessions_max,
-                                 " (sessions_max) on a connection"),
-                    ack);
-    }
+    if (const std::string why = WhyNoMore(id); !why.empty()) return Refuse(id, why, ack);
     spdlog::info("Socket {} subscribed to session {}", socket_.id(), id);
+    const Place from = request->after ? Place{Place::Kind::kAfter, *request->after}
+                                      : Place{Place::Kind::kFold, {}};
     Hub::SubscriptionPtr subscription =
-        upstream_.hub().Subscribe(socket_, id, request->from, std::move(opened));
-    if (!socket_.connected()) return upstream_.hub().Unsubscribe(*subscription);
+        upstream_.hub().Subscribe(reader_, id, from, std::move(opened));
+    if (!socket_.connected()) {
+      upstream_.hub().Unsubscribe(*subscription);
+      return;
+    }
     subscriptions_[id] = std::move(subscription);
+    cursor_bytes_ += EntryBytesMax(id);
   }
 
   void Unsubscribe(const Json& arguments, Ack ack) {
     const std::string id = arguments.empty() ? std::string() : ValidId(arguments[0]);
     if (id.empty()) return Refuse("", kInvalidSessionId, ack);
+    CursorMove move;
+    move.session_id = id;
     if (const auto held = subscriptions_.find(id); held != subscriptions_.end()) {
       const Hub::SubscriptionPtr subscription = held->second;
       subscriptions_.erase(held);
+      cursor_bytes_ -= EntryBytesMax(id);
       upstream_.hub().AnswerAtOnce(*subscription);
-      upstream_.hub().Unsubscribe(*subscription);
+      move.entry_before = upstream_.hub().Unsubscribe(*subscription);
       spdlog::info("Socket {} unsubscribed from session {}", socket_.id(), id);
     }
-    Emit("unsubscribed", UnsubscribedPayload(id, Now()));
+    socket_.Emit(EncodedEvent::FromJson("unsubscribed", UnsubscribedPayload(id, Now()),
+                                        std::make_shared<const CursorMove>(std::move(move))));
     ack(Json::array({{{"ok", true}, {"sessionId", id}}}));
   }
 
@@ -140,9 +180,7 @@ class SessionSocket : public socketio::Attachment {
                      });
   }
 
-  void Drained() {
-    for (const auto& [id, subscription] : subscriptions_) upstream_.hub().Drained(*subscription);
-  }
+  void Drained() { upstream_.hub().Drained(*reader_); }
 
   void LeaveAll() {
     for (const auto& [id, subscription] : std::exchange(subscriptions_, {})) {
@@ -152,6 +190,76 @@ class SessionSocket : public socketio::Attachment {
 
  private:
   static Time Now() { return std::chrono::system_clock::now(); }
+
+  // As a subscribe after the entry's place would be: it may be refused.
+  void Resume(const CursorEntry& entry) {
+    const std::string& id = entry.session_id;
+    if (const std::string why = WhyNoMore(id); !why.empty()) {
+      CursorMove leaves;
+      leaves.session_id = id;
+      leaves.entry_before = EntryText(id, entry.place);
+      socket_.Emit(EncodedEvent::FromJson("error", ErrorPayload(id, why, Now()),
+                                          std::make_shared<const CursorMove>(std::move(leaves))));
+      return;
+    }
+    subscriptions_[id] = upstream_.hub().Resume(reader_, id, entry.place);
+    cursor_bytes_ += EntryBytesMax(id);
+  }
+
+  // From now on each event ends in the client's cursor, as it is when the event leaves.
+  void CarryCursor() {
+    const auto cursor = std::make_shared<Cursor>();
+    for (const CursorEntry& entry : returning_) {
+      cursor->Set(entry.session_id, EntryText(entry.session_id, entry.place));
+    }
+    if (options_.broken_rule != BrokenRule::kNone) return CarryBrokenCursor(cursor);
+    socket_.SetLastArgument(
+        [cursor](const socketio::Tag& tag) {
+          if (tag != nullptr) cursor->Move(*static_cast<const CursorMove*>(tag.get()));
+          return cursor->Text();
+        },
+        [cursor](const socketio::Tag& tag) {
+          if (tag != nullptr) cursor->TakeBack(*static_cast<const CursorMove*>(tag.get()));
+        });
+  }
+
+  // As a test has it broken; see BrokenRule.
+  void CarryBrokenCursor(const std::shared_ptr<Cursor>& cursor) {
+    const BrokenRule rule = options_.broken_rule;
+    if (rule == BrokenRule::kCursorAtEnqueue) {
+      Hub::WatchQueued(*reader_, [cursor](const CursorMove& move) { cursor->Move(move); });
+    }
+    socket_.SetLastArgument(
+        [cursor, rule, events = 0](const socketio::Tag& tag) mutable {
+          if (tag == nullptr || rule == BrokenRule::kCursorAtEnqueue) return cursor->Text();
+          const auto& move = *static_cast<const CursorMove*>(tag.get());
+          cursor->Move(move);
+          const bool is_notice = move.of == CursorMove::Of::kNotice;
+          const bool is_bare =
+              (rule == BrokenRule::kNoCursorOnSubscribed && is_notice && !move.entry.empty()) ||
+              (rule == BrokenRule::kCursorOnSomeEvents && !is_notice && ++events % 5 != 0);
+          return is_bare ? std::string() : cursor->Text();
+        },
+        [cursor, rule](const socketio::Tag& tag) {
+          if (tag == nullptr || rule == BrokenRule::kCursorAtEnqueue) return;
+          cursor->TakeBack(*static_cast<const CursorMove*>(tag.get()));
+        });
+  }
+
+  // Why this socket may not subscribe to one more session; "": it may.
+  std::string WhyNoMore(const std::string& id) const {
+    if (subscriptions_.size() >= options_.sessions_max) {
+      return absl::StrCat("too many sessions: at most ", options_.sessions_max,
+                          " (sessions_max) on a connection");
+    }
+    constexpr size_t kVersionBytes = 1;
+    if (recovers_ && kVersionBytes + cursor_bytes_ + EntryBytesMax(id) > kCursorBytesMax) {
+      return absl::StrCat("too many sessions: their ids make a cursor of more than ",
+                          kCursorBytesMax, " bytes (cursor_bytes_max); auth.recovery: false "
+                          "does without one");
+    }
+    return {};
+  }
 
   void Emit(std::string_view name, const std::string& payload) {
     socket_.Emit(EncodedEvent::FromJson(name, payload));
@@ -165,7 +273,11 @@ class SessionSocket : public socketio::Attachment {
   Socket& socket_;
   Upstream& upstream_;
   const SessionSocketOptions options_;
+  const Hub::ReaderPtr reader_;
   std::unordered_map<std::string, Hub::SubscriptionPtr> subscriptions_;
+  bool recovers_ = false;
+  std::vector<CursorEntry> returning_;  // until Begin
+  size_t cursor_bytes_ = 0;             // what the entries of its subscriptions may come to
 };
 
 // Null once the socket has left.
@@ -175,10 +287,15 @@ SessionSocket* Of(Socket& socket) { return static_cast<SessionSocket*>(socket.at
 
 void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options,
                    std::function<Upstream&(const socketio::IoThread&)> upstream_of) {
-  sockets.OnConnect([options, upstream_of = std::move(upstream_of)](Socket& socket) {
-    spdlog::info("WebSocket client connected: {}", socket.id());
+  sockets.UseRecovery([options, upstream_of = std::move(upstream_of)](Socket& socket) {
     socket.set_attachment(
         std::make_unique<SessionSocket>(socket, upstream_of(socket.thread()), options));
+    return Of(socket)->Identify();
+  });
+  sockets.OnConnect([](Socket& socket) {
+    spdlog::info("WebSocket client {}: {}", socket.recovered() ? "recovered" : "connected",
+                 socket.id());
+    Of(socket)->Begin();
   });
   sockets.On("subscribe", [](Socket& socket, const Json& arguments, Ack ack) {
     Of(socket)->Subscribe(arguments, std::move(ack));

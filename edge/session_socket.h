@@ -1,21 +1,25 @@
-// What a browser's socket may do with sessions: subscribe, unsubscribe, answer (docs/PROTOCOL.md).
+// What a browser's socket may do with sessions: subscribe, unsubscribe, answer, and come back after
+// a lost connection (docs/PROTOCOL.md).
 //
 // Threads: the socket's I/O thread.
 // Invariants: bad input gets an `error` event (and the ack, if one was asked for) that names the
 // field and the limit, and the connection stays; at most Options::sessions_max subscriptions a
-// socket.
+// socket. Nothing is kept of a socket that has gone: a recovering client carries where it was in the
+// last argument of its events (edge/cursor.h), and any edge goes on from there.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 
+#include "edge/broken_rule.h"
 #include "edge/socketio/server.h"
 #include "edge/upstream.h"
 
 namespace sessioncast::edge {
 
 struct SessionSocketOptions {
-  size_t sessions_max = 100;  // subscriptions a socket
+  size_t sessions_max = 100;                   // subscriptions a socket
+  BrokenRule broken_rule = BrokenRule::kNone;  // of tests
 };
 
 // Makes every socket of `sockets` a session socket. `upstream_of`: the line to control of a

@@ -82,12 +82,12 @@ v1::ErrorDetail DetailOf(const grpc::Status& status);
 
 Upstream::Upstream(Options options, engineio::IoThread& thread,
                    std::shared_ptr<grpc::Channel> channel, AttachmentChanged changed)
-    : options_(options),
+    : options_(std::move(options)),
       thread_(thread),
       calls_(std::make_shared<Calls>(channel)),
       changed_(std::move(changed)),
-      hub_(Hub::Options{}, MakeUpward()),
-      backoff_(options.backoff_min),
+      hub_(options_.hub, MakeUpward()),
+      backoff_(options_.backoff_min),
       jitter_(std::random_device{}()) {}
 
 Upstream::~Upstream() = default;
@@ -188,11 +188,12 @@ void Upstream::SendRead(ReadRequest request) {
   call->request.set_session_id(request.session_id);
   call->request.set_conflated(request.conflated);
   call->request.set_page_bytes_max(request.page_bytes_max);
-  if (request.from.has_value()) {
-    call->request.mutable_after()->set_epoch(request.from->epoch);
-    call->request.mutable_after()->set_sequence(request.from->sequence);
+  const Position& position = request.from.position;
+  if (request.from.kind == Place::Kind::kAfter) {
+    call->request.mutable_after()->set_epoch(position.epoch);
+    call->request.mutable_after()->set_sequence(position.sequence);
   } else {
-    call->request.mutable_fold()->set_after_sequence(request.fold_after);
+    call->request.mutable_fold()->set_after_sequence(position.sequence);
   }
   calls_->edge().async()->ReadEvents(
       &call->context, &call->request, &call->response,

@@ -37,6 +37,7 @@ struct AnswerOutcome {
 class Upstream {
  public:
   struct Options {
+    Hub::Options hub;
     size_t reads_in_flight_max = 64;
     std::chrono::milliseconds call_timeout{10'000};
     std::chrono::milliseconds backoff_min{100};

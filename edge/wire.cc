@@ -278,12 +278,14 @@ absl::StatusOr<WireEvent> ParseWire(const std::string& serialized) {
   return ToWire(event);
 }
 
-socketio::EncodedEvent Encode(const WireEvent& event, uint64_t skipped) {
-  if (skipped == 0) return socketio::EncodedEvent::FromJson(event.name, event.payload);
+socketio::EncodedEvent Encode(const WireEvent& event, uint64_t skipped, socketio::Tag tag) {
+  if (skipped == 0) {
+    return socketio::EncodedEvent::FromJson(event.name, event.payload, std::move(tag));
+  }
   std::string payload = event.payload;
   payload.pop_back();
   payload.append(",\"skipped\":").append(std::to_string(skipped)).push_back('}');
-  return socketio::EncodedEvent::FromJson(event.name, payload);
+  return socketio::EncodedEvent::FromJson(event.name, payload, std::move(tag));
 }
 
 std::string ConnectedPayload(std::string_view socket_id, Time now) {

@@ -37,7 +37,8 @@ absl::StatusOr<WireEvent> ParseWire(const std::string& serialized);
 
 // The event as a packet; `skipped`: how many events before it the reader does not get (0: not
 // said).
-socketio::EncodedEvent Encode(const WireEvent& event, uint64_t skipped);
+socketio::EncodedEvent Encode(const WireEvent& event, uint64_t skipped,
+                              socketio::Tag tag = nullptr);
 
 // Payloads of the edge's own events. `now`: UTC.
 using Time = std::chrono::system_clock::time_point;

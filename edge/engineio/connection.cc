@@ -1,6 +1,8 @@
 #include "edge/engineio/connection.h"
 
+#include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,10 +19,6 @@ constexpr std::chrono::seconds kLastPollTime{30};
 // Of the sid, which is the client's credential, observers see enough to tell connections apart.
 constexpr size_t kObservedSidCharacters = 8;
 
-std::shared_ptr<const std::string> Shared(std::string text) {
-  return std::make_shared<const std::string>(std::move(text));
-}
-
 }  // namespace
 
 template <void (Connection::*Method)()>
@@ -31,7 +29,10 @@ std::function<void()> Connection::Later() {
 }
 
 Connection::Connection(ConnectionHome& home, std::string sid, FirstRequest first_request)
-    : home_(home), sid_(std::move(sid)), first_request_(std::move(first_request)) {}
+    : home_(home),
+      sid_(std::move(sid)),
+      first_request_(std::move(first_request)),
+      unsent_bytes_max_(home.limits().unsent_bytes_max) {}
 
 Connection::~Connection() = default;
 
@@ -54,7 +55,7 @@ void Connection::OpenPolling(std::unique_ptr<MessageSink> sink,
   sink_ = std::move(sink);
   state_ = State::kOpen;
   polling_ = std::make_unique<PollingTransport>(*this);
-  SendPacket({PacketType::kOpen, PacketFormat::kText, Shared(OpenPacketBody())});
+  SendPacket({.type = PacketType::kOpen, .body = MakeBody(OpenPacketBody())});
   ArmPing();
   polling_->OnGet(std::move(http));
 }
@@ -65,7 +66,8 @@ void Connection::OpenWebSocket(std::unique_ptr<MessageSink> sink, TcpArrival tcp
   state_ = State::kOpen;
   websocket_ =
       std::make_shared<WebSocketTransport>(shared_from_this(), std::move(tcp), std::move(response));
-  SendPacket({PacketType::kOpen, PacketFormat::kText, Shared(OpenPacketBody())});
+  websocket_->SetUnsentMax(unsent_bytes_max_);
+  SendPacket({.type = PacketType::kOpen, .body = MakeBody(OpenPacketBody())});
   ArmPing();
   websocket_->SendFromQueue(&queue_);
   websocket_->Start();
@@ -73,28 +75,38 @@ void Connection::OpenWebSocket(std::unique_ptr<MessageSink> sink, TcpArrival tcp
 
 // ---- writing
 
-void Connection::SendText(std::shared_ptr<const std::string> text) {
-  SendPacket({PacketType::kMessage, PacketFormat::kText, std::move(text)});
+void Connection::SendText(PacketBodyPtr text, PacketEndingPtr ending) {
+  OutPacket packet{.body = std::move(text)};
+  if (ending) {
+    packet.completion = std::make_unique<PacketCompletion>();
+    packet.completion->ending = std::move(ending);
+  }
+  SendPacket(std::move(packet));
 }
 
-void Connection::SendTextEndingIn(std::shared_ptr<const std::string> text,
-                                  std::shared_ptr<const PacketEnding> ending, PacketTag tag) {
-  auto completion = std::make_unique<PacketCompletion>();
-  completion->ending = std::move(ending);
-  completion->tag = std::move(tag);
-  SendPacket(
-      {PacketType::kMessage, PacketFormat::kText, std::move(text), std::move(completion)});
+void Connection::SendBinary(PacketBodyPtr bytes, PacketPlace place) {
+  SendPacket({.format = PacketFormat::kBinary, .place = place, .body = std::move(bytes)});
 }
 
-void Connection::SendBinary(std::shared_ptr<const std::string> bytes) {
-  SendPacket({PacketType::kMessage, PacketFormat::kBinary, std::move(bytes)});
+OutQueue::Iterator Connection::FirstUnsent() {
+  const bool front_leaves = websocket_ && websocket_->front_leaves();
+  return front_leaves ? std::next(queue_.begin()) : queue_.begin();
+}
+
+void Connection::DropQueued(const std::function<bool(const PacketTag&)>& is_dropped) {
+  queue_.DropIf(FirstUnsent(),
+                [&](const PacketTag& tag) { return tag != nullptr && is_dropped(tag); });
+}
+
+void Connection::SetUnsentMax(int bytes) {
+  unsent_bytes_max_ = bytes;
+  if (websocket_) websocket_->SetUnsentMax(bytes);
 }
 
 void Connection::SendPacket(OutPacket packet) {
   if (state_ != State::kOpen) return;
   queue_.Push(std::move(packet));
   if (queue_.bytes() > limits().queue_bytes_max) return Fail(DisconnectReason::kSlowConsumer);
-  if (queue_.bytes() > limits().queue_resume_bytes) over_resume_mark_ = true;
   if (flush_is_due_) return;
   flush_is_due_ = true;
   home_.FlushSoon(shared_from_this());
@@ -110,9 +122,14 @@ void Connection::Flush() {
   }
 }
 
+void Connection::AwaitDrain(size_t queued_bytes) {
+  drain_mark_ = std::max(queued_bytes, drain_mark_.value_or(0));
+  if (queue_.bytes() <= *drain_mark_) thread().Post(Later<&Connection::OnQueueTaken>());
+}
+
 void Connection::OnQueueTaken() {
-  if (!over_resume_mark_ || queue_.bytes() > limits().queue_resume_bytes) return;
-  over_resume_mark_ = false;
+  if (!drain_mark_ || queue_.bytes() > *drain_mark_) return;
+  drain_mark_.reset();
   if (state_ == State::kOpen) sink_->OnDrained();
 }
 
@@ -170,7 +187,7 @@ void Connection::ArmPing() {
 }
 
 void Connection::SendPing() {
-  SendPacket({PacketType::kPing, PacketFormat::kText, nullptr});
+  SendPacket({.type = PacketType::kPing});
   if (state_ != State::kOpen) return;
   awaits_pong_ = true;
   pong_was_prolonged_ = false;
@@ -204,7 +221,7 @@ void Connection::OnUpgradeRequest(TcpArrival tcp, std::string response) {
 
 void Connection::OnProbePacket(const Packet& packet) {
   if (packet.type == PacketType::kPing && packet.body == kProbe) {
-    probing_->SendAhead({PacketType::kPong, PacketFormat::kText, Shared(std::string(kProbe))});
+    probing_->SendAhead({.type = PacketType::kPong, .body = MakeBody(std::string(kProbe))});
     is_probed_ = true;
     polling_->Flush(queue_);
   } else if (packet.type == PacketType::kUpgrade) {
@@ -219,6 +236,7 @@ void Connection::CompleteUpgrade() {
   upgrade_deadline_.Cancel();
   is_probed_ = false;
   websocket_ = std::exchange(probing_, nullptr);
+  websocket_->SetUnsentMax(unsent_bytes_max_);
   websocket_->SendFromQueue(&queue_);
   // A pong that was asked for on the old transport is given its whole time on the new one.
   if (awaits_pong_) ArmPongDeadline();
@@ -279,7 +297,7 @@ void Connection::EndTransport(DisconnectReason reason, Ending ending) {
     polling_->DropPost();
     OnLastPoll();
   } else if (polling_->has_get() && queue_.packets() < limits().poll_packets_max) {
-    queue_.Push({PacketType::kClose, PacketFormat::kText, nullptr});
+    queue_.Push({.type = PacketType::kClose});
     polling_->Flush(queue_);
     OnLastPoll();
   } else {

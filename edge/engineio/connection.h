@@ -6,13 +6,14 @@
 // Invariants: packets leave in the order they were sent; each leaves by one transport, once. It
 // ends once, through Close or Fail, with one reason; after that nothing is received and what is
 // sent is dropped. The queue never holds more than queue_bytes_max and one packet: passing the
-// limit ends the connection. (Endings are counted as they are computed, for one write's packets.)
+// limit ends the connection. (Endings are counted while they are computed, for one write's packets.)
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,7 +42,7 @@ struct ConnectionLimits {
   size_t post_packets_max = 10'000;
   size_t poll_packets_max = 16;
   size_t queue_bytes_max = 16 * 1024 * 1024;
-  size_t queue_resume_bytes = 128 * 1024;
+  int unsent_bytes_max = 16 * 1024;  // see Connection::SetUnsentMax
   FrameLimits frames;  // message_bytes_max counts for polling too
 };
 
@@ -83,13 +84,20 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::string& sid() const { return sid_; }
   IoThread& thread() const;
   const FirstRequest& first_request() const { return first_request_; }
-  void SendText(std::shared_ptr<const std::string> text);
-  // A text whose ending is computed when it leaves; on this thread, at the latest before OnClose.
-  void SendTextEndingIn(std::shared_ptr<const std::string> text,
-                        std::shared_ptr<const PacketEnding> ending, PacketTag tag);
+  // `ending`: null, or computed when the text leaves; on this thread, at the latest before OnClose.
+  void SendText(PacketBodyPtr text, PacketEndingPtr ending = nullptr);
+  void SendText(std::string text) { SendText(MakeBody(std::move(text))); }
+  void SendBinary(PacketBodyPtr bytes, PacketPlace place = PacketPlace::kOwn);
+  void SendBinary(std::string bytes) { SendBinary(MakeBody(std::move(bytes))); }
   // Computes the endings of what is queued now: whoever computes them goes.
   void CompleteQueued() { queue_.CompleteAll(); }
-  void SendBinary(std::shared_ptr<const std::string> bytes);
+  // Drops what has not begun to leave and has a tag of which `is_dropped` says so, in order.
+  void DropQueued(const std::function<bool(const PacketTag&)>& is_dropped);
+  // The sink is told, in a later turn and once, when at most so many bytes are queued.
+  void AwaitDrain(size_t queued_bytes);
+  // How many bytes the kernel takes beyond what it has sent (TCP_NOTSENT_LOWAT): what is in its
+  // hands can neither be dropped nor overtaken. Websocket only; a poll is one answer.
+  void SetUnsentMax(int bytes);
   // Whether a packet that is sent now would leave at once.
   bool IsWritable() const;
   size_t queued_bytes() const { return queue_.bytes(); }
@@ -134,6 +142,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnPong();
   void CompleteUpgrade();
   void AbandonUpgrade();
+  OutQueue::Iterator FirstUnsent();
   void End(DisconnectReason reason, Ending ending);
   void EndTransport(DisconnectReason reason, Ending ending);
   void Observe(std::string_view direction, PacketType type, size_t bytes) const;
@@ -147,7 +156,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<MessageSink> sink_;
 
   OutQueue queue_;
-  bool over_resume_mark_ = false;
+  std::optional<size_t> drain_mark_;
+  int unsent_bytes_max_;
   bool flush_is_due_ = false;
 
   std::unique_ptr<PollingTransport> polling_;

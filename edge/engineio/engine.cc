@@ -53,8 +53,9 @@ Engine::Engine(EngineOptions options) : options_(std::move(options)) {
     threads_.push_back(std::make_unique<IoThread>(i));
     parts_.push_back(std::make_unique<EngineThread>(*this, *threads_.back()));
   }
-  listener_ = std::make_unique<Listener>(
-      *threads_.front(), [this](TcpArrival arrival) { Accept(std::move(arrival)); });
+  listener_ =
+      std::make_unique<Listener>(*threads_.front(), options_.send_buffer_bytes,
+                                 [this](TcpArrival arrival) { Accept(std::move(arrival)); });
 }
 
 Engine::~Engine() {

@@ -35,6 +35,7 @@ struct EngineOptions {
   size_t io_threads = 1;  // 1..64
   std::string path = "/socket.io/";
   size_t connections_max = 100'000;  // beyond it handshakes are answered 503
+  int send_buffer_bytes = 0;         // of a TCP connection (SO_SNDBUF); 0: as the system has it
   ConnectionLimits connection;
   HttpLimits http;
   OriginPolicy origins;

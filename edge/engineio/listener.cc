@@ -77,8 +77,9 @@ struct Listener::Socket {
   TcpStream stream;
 };
 
-Listener::Listener(IoThread& thread, std::function<void(TcpArrival)> accept)
-    : thread_(thread), accept_(std::move(accept)) {}
+Listener::Listener(IoThread& thread, int send_buffer_bytes,
+                   std::function<void(TcpArrival)> accept)
+    : thread_(thread), send_buffer_bytes_(send_buffer_bytes), accept_(std::move(accept)) {}
 
 Listener::~Listener() = default;
 
@@ -139,6 +140,10 @@ absl::Status Listener::Open(const sockaddr* address, socklen_t size) {
   if (descriptor < 0) return ErrnoStatus(name);
   const int on = 1;
   setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  // What is accepted inherits it.
+  if (send_buffer_bytes_ > 0) {
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes_, sizeof(send_buffer_bytes_));
+  }
   if (address->sa_family == AF_INET6) {
     setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
   }

@@ -19,7 +19,8 @@ namespace sessioncast::engineio {
 
 class Listener {
  public:
-  Listener(IoThread& thread, std::function<void(TcpArrival)> accept);
+  // `send_buffer_bytes`: of each TCP connection (SO_SNDBUF); 0: as the system has it.
+  Listener(IoThread& thread, int send_buffer_bytes, std::function<void(TcpArrival)> accept);
   ~Listener();
 
   // `address`: HOST:PORT, [IPV6]:PORT; localhost: both families on one port, or the one that the
@@ -40,6 +41,7 @@ class Listener {
   void AcceptAll(Socket& socket);
 
   IoThread& thread_;
+  const int send_buffer_bytes_;
   std::function<void(TcpArrival)> accept_;
   std::vector<std::unique_ptr<Socket>> sockets_;
   std::vector<std::string> addresses_;

@@ -15,7 +15,7 @@ class MessageSink {
   virtual ~MessageSink() = default;
   virtual void OnText(std::string_view text) = 0;
   virtual void OnBinary(std::string_view bytes) = 0;
-  // The queue was over its resume mark and is at or under it again.
+  // The queue is as short as Connection::AwaitDrain was told.
   virtual void OnDrained() = 0;
   virtual void OnClose(DisconnectReason reason) = 0;
 };

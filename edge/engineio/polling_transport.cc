@@ -51,6 +51,7 @@ void PollingTransport::OnGet(std::shared_ptr<HttpConnection> http) {
     connection_.Fail(DisconnectReason::kTransportError);
     return;
   }
+  get_deadline_.Cancel();
   get_ = std::move(http);
   WatchClient(*get_);
   connection_.Flush();
@@ -65,13 +66,25 @@ void PollingTransport::WatchClient(HttpConnection& http) {
 }
 
 void PollingTransport::Flush(OutQueue& queue) {
-  if (!get_) return;
-  if (!queue.empty()) {
+  if (get_ && !queue.empty()) {
     std::exchange(get_, nullptr)->Reply(PayloadResponse(TakePayload(queue)));
     connection_.OnQueueTaken();
-  } else if (connection_.is_probed()) {
+  } else if (get_ && connection_.is_probed()) {
     EndGet(PacketType::kNoop);
   }
+  if (!get_ && !queue.empty()) AwaitGet();
+}
+
+// Something waits: the client fetches it in time, or upgrades, or is gone.
+void PollingTransport::AwaitGet() {
+  if (get_deadline_.pending()) return;
+  get_deadline_ = connection_.thread().After(
+      connection_.limits().write_timeout, [weak = connection_.weak_from_this()] {
+        const std::shared_ptr<Connection> connection = weak.lock();
+        if (connection && !connection->uses_websocket()) {
+          connection->Fail(DisconnectReason::kSlowConsumer);
+        }
+      });
 }
 
 std::string PollingTransport::TakePayload(OutQueue& queue) {

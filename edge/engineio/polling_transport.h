@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "edge/engineio/http_connection.h"
+#include "edge/engineio/io_thread.h"
 #include "edge/engineio/out_queue.h"
 #include "edge/engineio/packet.h"
 
@@ -35,11 +36,13 @@ class PollingTransport {
   void Deliver(const std::shared_ptr<HttpConnection>& http, std::string body);
   bool IsTooBig(std::string_view packet) const;
   void WatchClient(HttpConnection& http);
+  void AwaitGet();
   std::string TakePayload(OutQueue& queue);
 
   Connection& connection_;
   std::shared_ptr<HttpConnection> get_;
   std::shared_ptr<HttpConnection> post_;
+  Timer get_deadline_;  // while something waits for a GET
 };
 
 }  // namespace sessioncast::engineio

@@ -1,5 +1,7 @@
 #include "edge/engineio/tcp_stream.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -39,6 +41,10 @@ IoResult TcpStream::Write(const iovec* pieces, size_t count) {
   const ssize_t size = sendmsg(descriptor_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (size < 0) return FromErrno();
   return {IoResult::Kind::kBytes, static_cast<size_t>(size)};
+}
+
+void TcpStream::SetUnsentMax(int bytes) {
+  setsockopt(descriptor_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
 void TcpStream::ShutdownWriting() { shutdown(descriptor_.native_handle(), SHUT_WR); }

@@ -37,6 +37,8 @@ class TcpStream {
   // thread.
   IoResult Read(std::string_view& bytes);
   IoResult Write(const iovec* pieces, size_t count);
+  // Takes no more while so many bytes wait in the kernel to be sent (TCP_NOTSENT_LOWAT).
+  void SetUnsentMax(int bytes);
 
   template <typename Handler>
   void WhenReadable(Handler handler) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "edge/engineio/connection.h"
@@ -148,7 +149,7 @@ bool WebSocketTransport::IsWritable() const { return ahead_.empty() && !waits_wr
 void WebSocketTransport::SendAhead(const OutPacket& packet) {
   char lead[kFrameHeaderBytesMax + 1];
   std::string frame(lead, WriteLead(packet, lead));
-  frame.append(packet.head()).append(packet.tail());
+  frame.append(packet.head());
   SendBytesAhead(frame);
 }
 
@@ -166,14 +167,24 @@ void WebSocketTransport::Flush() {
     Gathered gathered;
     Gather(gathered);
     if (gathered.count == 0) return OnAllWritten();
-    if (writes == kWritesInARow) return WaitWritable();
-    const IoResult result = stream_.Write(gathered.pieces.data(), gathered.count);
+    const bool yields = writes == kWritesInARow;
+    const IoResult result = yields ? IoResult{IoResult::Kind::kWouldBlock}
+                                   : stream_.Write(gathered.pieces.data(), gathered.count);
+    const size_t packets_left =
+        gathered.packets - (result.kind == IoResult::Kind::kBytes ? OnWritten(result.bytes) : 0);
+    TakeBackUnsent(packets_left);
     if (result.kind == IoResult::Kind::kWouldBlock) return WaitWritable();
     if (result.kind != IoResult::Kind::kBytes) {
       return CloseTcp(), Lose(DisconnectReason::kTransportError, close_code::kNone);
     }
-    OnWritten(result.bytes);
   }
+}
+
+// Of the packets that were gathered and are still in the queue, those of which nothing has left.
+void WebSocketTransport::TakeBackUnsent(size_t packets) {
+  if (packets == 0) return;
+  const size_t begun = front_leaves() ? 1 : 0;
+  queue_->TakeBack(std::next(queue_->begin(), begun), packets - begun);
 }
 
 void WebSocketTransport::Gather(Gathered& gathered) const {
@@ -198,12 +209,15 @@ void WebSocketTransport::GatherPacket(OutPacket& packet, size_t skip, Gathered& 
   gathered.AddBehind(packet.tail(), skip);
 }
 
-void WebSocketTransport::OnWritten(size_t bytes) {
+// Returns how many packets have left.
+size_t WebSocketTransport::OnWritten(size_t bytes) {
+  const size_t packets = queue_ != nullptr ? queue_->packets() : 0;
   if (front_sent_ > 0) bytes = OnFrontWritten(bytes);
   const size_t ahead = std::min(bytes, ahead_.size());
   ahead_.erase(0, ahead);
   if (ahead_.empty()) ahead_.shrink_to_fit();
   for (bytes -= ahead; bytes > 0;) bytes = OnFrontWritten(bytes);
+  return queue_ != nullptr ? packets - queue_->packets() : 0;
 }
 
 // Returns the bytes that belong to what is behind the front packet.

@@ -43,6 +43,10 @@ class WebSocketTransport : public std::enable_shared_from_this<WebSocketTranspor
   void Flush();
   // Nothing waits to be sent.
   bool IsWritable() const;
+  // Whether a part of the queue's front packet has left.
+  bool front_leaves() const { return front_sent_ > 0; }
+  // See Connection::SetUnsentMax.
+  void SetUnsentMax(int bytes) { stream_.SetUnsentMax(bytes); }
 
   // Drops what of the queue has not begun to leave.
   void DropUnsent(OutQueue& queue) const;
@@ -64,7 +68,8 @@ class WebSocketTransport : public std::enable_shared_from_this<WebSocketTranspor
 
   void Gather(Gathered& gathered) const;
   void GatherPacket(OutPacket& packet, size_t skip, Gathered& gathered) const;
-  void OnWritten(size_t bytes);
+  size_t OnWritten(size_t bytes);
+  void TakeBackUnsent(size_t packets);
   size_t OnFrontWritten(size_t bytes);
   void WaitWritable();
   void OnAllWritten();

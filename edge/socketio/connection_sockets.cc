@@ -126,34 +126,21 @@ void ConnectionSockets::Leave(MemberSocket& socket, DisconnectReason reason) {
 
 // ---- the connection
 
-void ConnectionSockets::Send(WrittenPacket packet) {
-  SendText(std::move(packet.text));
-  SendAttachments(std::move(packet.attachments));
-}
-
-void ConnectionSockets::SendEvent(WrittenPacket packet,
-                                  const std::shared_ptr<const engineio::PacketEnding>& ending,
-                                  Tag tag) {
-  if (!ending) return Send(std::move(packet));
-  connection_.SendTextEndingIn(std::make_shared<const std::string>(std::move(packet.text)), ending,
-                               std::move(tag));
-  SendAttachments(std::move(packet.attachments));
-}
-
-void ConnectionSockets::SendAttachments(std::vector<std::string> attachments) {
-  for (std::string& attachment : attachments) {
-    connection_.SendBinary(std::make_shared<const std::string>(std::move(attachment)));
+void ConnectionSockets::Send(WrittenPacket packet, engineio::PacketEndingPtr ending, Tag tag) {
+  connection_.SendText(engineio::MakeBody(std::move(packet.text), std::move(tag)),
+                       std::move(ending));
+  for (std::string& attachment : packet.attachments) {
+    connection_.SendBinary(engineio::MakeBody(std::move(attachment)),
+                           engineio::PacketPlace::kContinues);
   }
 }
 
-void ConnectionSockets::SendText(std::string text) {
-  connection_.SendText(std::make_shared<const std::string>(std::move(text)));
-}
+void ConnectionSockets::SendText(std::string text) { connection_.SendText(std::move(text)); }
 
 void ConnectionSockets::OnDrained() {
   const std::map<std::string, std::shared_ptr<MemberSocket>> sockets = sockets_;
   for (const auto& [name_space, socket] : sockets) {
-    if (socket->connected()) socket->handlers().CallDrained(*socket);
+    socket->OnDrained();
   }
 }
 

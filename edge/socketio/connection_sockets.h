@@ -48,10 +48,7 @@ class ConnectionSockets : public engineio::MessageSink {
   // For its sockets.
   engineio::Connection& connection() { return connection_; }
   const ServerRules& rules() const { return rules_; }
-  void Send(WrittenPacket packet);
-  // With an ending, null: none.
-  void SendEvent(WrittenPacket packet, const std::shared_ptr<const engineio::PacketEnding>& ending,
-                 Tag tag);
+  void Send(WrittenPacket packet, engineio::PacketEndingPtr ending = nullptr, Tag tag = nullptr);
   void SendText(std::string text);
   // The socket is no member any more.
   void Leave(MemberSocket& socket, DisconnectReason reason);
@@ -65,7 +62,6 @@ class ConnectionSockets : public engineio::MessageSink {
   void Decide(MemberSocket& socket, size_t middleware, std::optional<ConnectRefusal> refusal);
   void Accept(MemberSocket& socket);
   void SendConnectError(std::string_view name_space, const ConnectRefusal& refusal);
-  void SendAttachments(std::vector<std::string> attachments);
 
   const ServerRules& rules_;
   engineio::Connection& connection_;

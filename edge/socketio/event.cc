@@ -8,7 +8,7 @@ EncodedEvent EncodedEvent::FromJson(std::string_view name, std::string_view argu
   packet += Json(name).dump(-1, ' ', false, Json::error_handler_t::replace);
   if (!arguments_json.empty()) packet.append(",").append(arguments_json);
   packet += ']';
-  return EncodedEvent(std::make_shared<const std::string>(std::move(packet)), std::move(tag));
+  return EncodedEvent(engineio::MakeBody(std::move(packet), std::move(tag)));
 }
 
 }  // namespace sessioncast::socketio

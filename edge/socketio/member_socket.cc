@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <utility>
@@ -48,34 +49,33 @@ void MemberSocket::BecomeConnected(const Identity& identity) {
   if (!identity.id.empty()) id_ = identity.id;
 }
 
-void MemberSocket::SetLastArgument(std::function<std::string(const Tag&)> compute) {
-  ending_ = std::make_shared<const engineio::PacketEnding>(
-      [compute = std::move(compute)](const Tag& tag) {
-        const std::string argument = compute(tag);
-        // In place of the bracket that closes the arguments.
-        return argument.empty() ? std::string() : "," + WriteString(argument) + "]";
-      });
+void MemberSocket::SetLastArgument(std::function<std::string(const Tag&)> compute,
+                                   std::function<void(const Tag&)> take_back) {
+  engineio::PacketEnding ending;
+  ending.compute = [compute = std::move(compute)](const Tag& tag) {
+    const std::string argument = compute(tag);
+    // In place of the bracket that closes the arguments.
+    return argument.empty() ? std::string() : "," + WriteString(argument) + "]";
+  };
+  ending.take_back = std::move(take_back);
+  ending_ = std::make_shared<const engineio::PacketEnding>(std::move(ending));
 }
 
 void MemberSocket::EmitTagged(std::string_view name, const Json& arguments, Tag tag) {
   if (!connected()) return;
-  owner_->SendEvent(WriteEvent({handlers_.path(), std::nullopt}, name, arguments), ending_,
-                    std::move(tag));
+  owner_->Send(WriteEvent({handlers_.path(), std::nullopt}, name, arguments), ending_,
+               std::move(tag));
 }
 
 void MemberSocket::Emit(const EncodedEvent& event) {
   if (!connected()) return;
-  std::shared_ptr<const std::string> packet = event.shared_packet();
+  engineio::PacketBodyPtr body = event.body_;
   if (handlers_.path() != "/") {
-    std::string text = packet->substr(0, 1);
-    text.append(handlers_.path()).append(",").append(*packet, 1);
-    packet = std::make_shared<const std::string>(std::move(text));
+    std::string text = body->bytes.substr(0, 1);
+    text.append(handlers_.path()).append(",").append(body->bytes, 1);
+    body = engineio::MakeBody(std::move(text), body->tag);
   }
-  if (ending_) {
-    owner_->connection().SendTextEndingIn(std::move(packet), ending_, event.tag());
-  } else {
-    owner_->connection().SendText(std::move(packet));
-  }
+  owner_->connection().SendText(std::move(body), ending_);
 }
 
 void MemberSocket::EmitWithAck(std::string_view name, const Json& arguments,
@@ -103,6 +103,36 @@ void MemberSocket::EmitVolatile(std::string_view name, const Json& arguments) {
 
 size_t MemberSocket::queued_bytes() const {
   return owner_ != nullptr ? owner_->connection().queued_bytes() : 0;
+}
+
+void MemberSocket::DropQueued(const std::function<bool(const Tag&)>& is_dropped) {
+  if (owner_ != nullptr) owner_->connection().DropQueued(is_dropped);
+}
+
+void MemberSocket::AwaitDrain(size_t queued_bytes) {
+  if (owner_ == nullptr) return;
+  drain_mark_ = std::max(queued_bytes, drain_mark_.value_or(0));
+  owner_->connection().AwaitDrain(*drain_mark_);
+}
+
+void MemberSocket::OnDrained() {
+  if (!connected() || !drain_mark_) return;
+  if (queued_bytes() > *drain_mark_) return owner_->connection().AwaitDrain(*drain_mark_);
+  drain_mark_.reset();
+  handlers_.CallDrained(*this);
+}
+
+void MemberSocket::Flush() {
+  if (owner_ == nullptr) return;
+  const std::shared_ptr<engineio::Connection> connection =
+      owner_->connection().shared_from_this();
+  connection->Flush();
+}
+
+void MemberSocket::SetUnsentMax(std::optional<int> bytes) {
+  if (owner_ == nullptr) return;
+  engineio::Connection& connection = owner_->connection();
+  connection.SetUnsentMax(bytes.value_or(connection.limits().unsent_bytes_max));
 }
 
 void MemberSocket::Disconnect() {

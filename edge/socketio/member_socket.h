@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "edge/socketio/connection_sockets.h"
@@ -29,8 +30,13 @@ class MemberSocket : public Socket {
   void EmitWithAck(std::string_view name, const Json& arguments, std::chrono::milliseconds timeout,
                    std::function<void(absl::Status, const Json&)> done) override;
   void EmitVolatile(std::string_view name, const Json& arguments) override;
-  void SetLastArgument(std::function<std::string(const Tag&)> compute) override;
+  void SetLastArgument(std::function<std::string(const Tag&)> compute,
+                       std::function<void(const Tag&)> take_back) override;
   size_t queued_bytes() const override;
+  void DropQueued(const std::function<bool(const Tag&)>& is_dropped) override;
+  void AwaitDrain(size_t queued_bytes) override;
+  void Flush() override;
+  void SetUnsentMax(std::optional<int> bytes) override;
   void Disconnect() override;
   void CloseConnection(DisconnectReason reason) override;
 
@@ -42,6 +48,8 @@ class MemberSocket : public Socket {
   // An EVENT; its payload's first element is the name.
   void OnEvent(Packet packet);
   void OnAck(const Packet& packet);
+  // The connection's queue has become shorter.
+  void OnDrained();
 
  private:
   enum class State { kConnecting, kConnected, kLeft };
@@ -59,7 +67,8 @@ class MemberSocket : public Socket {
   std::string id_;
   bool recovered_ = false;
   const Handshake handshake_;
-  std::shared_ptr<const engineio::PacketEnding> ending_;  // of events; null: none
+  engineio::PacketEndingPtr ending_;  // of events; null: none
+  std::optional<size_t> drain_mark_;
   State state_ = State::kConnecting;
   uint64_t next_ack_id_ = 0;
   std::map<uint64_t, AwaitedAck> awaited_acks_;

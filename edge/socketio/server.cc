@@ -29,7 +29,7 @@ engineio::ConnectionLimits ConnectionLimitsOf(const Options& options) {
   limits.post_packets_max = options.post_packets_max;
   limits.poll_packets_max = options.poll_packets_max;
   limits.queue_bytes_max = options.queue_bytes_max;
-  limits.queue_resume_bytes = options.queue_resume_bytes;
+  limits.unsent_bytes_max = options.unsent_bytes_max;
   limits.frames.message_bytes_max = options.message_bytes_max;
   return limits;
 }
@@ -59,6 +59,7 @@ engineio::EngineOptions EngineOptionsOf(const Options& options) {
   engine.io_threads = options.io_threads;
   engine.path = options.path;
   engine.connections_max = options.connections_max;
+  engine.send_buffer_bytes = options.send_buffer_bytes;
   engine.connection = ConnectionLimitsOf(options);
   engine.http = HttpLimitsOf(options);
   engine.origins = Origins(options);

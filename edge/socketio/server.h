@@ -41,6 +41,7 @@
 #include "edge/engineio/disconnect_reason.h"
 #include "edge/engineio/http.h"
 #include "edge/engineio/io_thread.h"
+#include "edge/engineio/out_queue.h"
 #include "nlohmann/json.hpp"
 
 namespace sessioncast::socketio {
@@ -64,8 +65,8 @@ struct Handshake {
   std::chrono::system_clock::time_point time;  // of the first request
 };
 
-// What the user wants to know an event by when it leaves (see Socket::SetLastArgument); opaque here.
-using Tag = std::shared_ptr<const void>;
+// What the user wants to know an event by (see Socket::SetLastArgument, DropQueued); opaque here.
+using Tag = engineio::PacketTag;
 
 // An event made once and sent to many sockets, of any thread. Cheap to copy; immutable.
 class EncodedEvent {
@@ -73,16 +74,14 @@ class EncodedEvent {
   // `arguments_json`: the arguments as JSON text, without brackets: `{"a":1},"b"`. Valid JSON is the caller's duty.
   static EncodedEvent FromJson(std::string_view name, std::string_view arguments_json, Tag tag = nullptr);
   // The packet as Socket.IO writes it for namespace "/": `2["name",{"a":1},"b"]`.
-  const std::string& packet() const { return *packet_; }
-  const std::shared_ptr<const std::string>& shared_packet() const { return packet_; }
-  size_t bytes() const { return packet_->size(); }
-  const Tag& tag() const { return tag_; }
+  const std::string& packet() const { return body_->bytes; }
+  size_t bytes() const { return body_->bytes.size(); }
+  const Tag& tag() const { return body_->tag; }
 
  private:
-  EncodedEvent(std::shared_ptr<const std::string> packet, Tag tag)
-      : packet_(std::move(packet)), tag_(std::move(tag)) {}
-  std::shared_ptr<const std::string> packet_;
-  Tag tag_;
+  friend class MemberSocket;
+  explicit EncodedEvent(engineio::PacketBodyPtr body) : body_(std::move(body)) {}
+  engineio::PacketBodyPtr body_;
 };
 
 // Answers an event that wanted an acknowledgement. The first call counts; without one, nothing is sent.
@@ -134,12 +133,22 @@ class Socket : public std::enable_shared_from_this<Socket> {
   virtual void EmitVolatile(std::string_view name, const Json& arguments) = 0;
 
   // From now on each event that asks for no acknowledgement ends in one more argument, a string: what `compute` makes of
-  // the event's tag at the moment when it leaves the queue. It is called once for each, in the order in which they leave,
-  // at the latest before OnDisconnect; it must not use the socket. An empty string adds nothing.
-  virtual void SetLastArgument(std::function<std::string(const Tag&)> compute) = 0;
+  // the event's tag at the moment when it leaves the queue. It is called for each in the order in which they leave, at the
+  // latest before OnDisconnect; it must not use the socket. An empty string adds nothing. `take_back`: the event that was
+  // computed last does not leave now (the kernel had no room): it is computed again, or dropped; the last one first.
+  virtual void SetLastArgument(std::function<std::string(const Tag&)> compute,
+                               std::function<void(const Tag&)> take_back = nullptr) = 0;
 
   // Bytes queued for the connection of this socket and not yet taken by the kernel (polling: by a GET).
   virtual size_t queued_bytes() const = 0;
+  // Drops the connection's events that have not begun to leave and whose tag (not null) `is_dropped` says; asked in order.
+  virtual void DropQueued(const std::function<bool(const Tag&)>& is_dropped) = 0;
+  // OnDrained is called once, in a later turn, when queued_bytes() is at most so many. The highest of several counts.
+  virtual void AwaitDrain(size_t queued_bytes) = 0;
+  // Writes what is queued now, not at the end of this turn.
+  virtual void Flush() = 0;
+  // Options::unsent_bytes_max, of this connection; nothing: as in the options.
+  virtual void SetUnsentMax(std::optional<int> bytes) = 0;
 
   // Leaves the namespace; the connection stays. The client does not come back by itself.
   virtual void Disconnect() = 0;
@@ -183,7 +192,7 @@ class Namespace {
   // Events that no On has a handler for.
   virtual void OnOther(std::function<void(Socket&, const std::string& event, const Json& arguments, Ack ack)>) = 0;
   virtual void OnDisconnect(std::function<void(Socket&, DisconnectReason)> handler) = 0;
-  // The connection's queue was over Options::queue_resume_bytes and is at or under it again.
+  // What Socket::AwaitDrain waits for.
   virtual void OnDrained(std::function<void(Socket&)> handler) = 0;
 };
 
@@ -216,7 +225,9 @@ struct Options {
   std::chrono::milliseconds idle_timeout{65'000};         // a keep-alive TCP connection between requests
   std::chrono::milliseconds write_timeout{30'000};        // no byte taken for so long: "slow consumer"
   size_t queue_bytes_max = 16 * 1024 * 1024;              // over it the connection ends, "slow consumer"
-  size_t queue_resume_bytes = 128 * 1024;                 // see Namespace::OnDrained
+  // What the kernel takes of a websocket's bytes beyond what it has sent (TCP_NOTSENT_LOWAT): they cannot be dropped.
+  int unsent_bytes_max = 16 * 1024;
+  int send_buffer_bytes = 0;  // of a TCP connection in the kernel (SO_SNDBUF); 0: as the system has it
   size_t connections_max = 100'000;                       // beyond it handshakes are answered 503
   // Origins that may use the server from a browser ("https://app.example"; "*": any). `cors_loopback`: also the
   // server's own origin (Host) and loopback ones. An absent Origin is a program and always allowed here.

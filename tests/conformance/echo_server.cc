@@ -72,10 +72,10 @@ class RawEcho : public engineio::MessageSink {
  public:
   explicit RawEcho(engineio::Connection& connection) : connection_(connection) {}
   void OnText(std::string_view text) override {
-    connection_.SendText(std::make_shared<const std::string>(text));
+    connection_.SendText(std::string(text));
   }
   void OnBinary(std::string_view bytes) override {
-    connection_.SendBinary(std::make_shared<const std::string>(bytes));
+    connection_.SendBinary(std::string(bytes));
   }
   void OnDrained() override {}
   void OnClose(engineio::DisconnectReason) override {}

@@ -1,8 +1,11 @@
 // The hub alone: sockets that record, and a control that the test plays.
 #include "edge/hub.h"
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -14,9 +17,13 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kEpoch[] = "epoch--1";
+const Place kWholeFold = {Place::Kind::kFold, {}};
+
+Place After(uint64_t sequence) { return {Place::Kind::kAfter, {kEpoch, sequence}}; }
 
 // A socket that keeps what it is sent, one line each: "progress 3", "error 9 skipped 2",
-// "subscribed 0".
+// "subscribed 0". All of it leaves at once, unless `stopped`; then the first that is queued has begun
+// to leave.
 class RecordingSocket : public socketio::Socket {
  public:
   const std::string& id() const override { return id_; }
@@ -30,6 +37,8 @@ class RecordingSocket : public socketio::Socket {
     std::string line = packet[0].get<std::string>() + " " + packet[1]["sequence"].dump();
     if (packet[1].contains("skipped")) line += " skipped " + packet[1]["skipped"].dump();
     lines.push_back(line);
+    tags_.push_back(event.tag());
+    if (!stopped) Leave(lines.size() - left_);
     if (on_emit) on_emit();
   }
   void EmitWithAck(std::string_view, const Json&, std::chrono::milliseconds,
@@ -37,18 +46,50 @@ class RecordingSocket : public socketio::Socket {
     std::abort();
   }
   void EmitVolatile(std::string_view, const Json&) override { std::abort(); }
-  void SetLastArgument(std::function<std::string(const socketio::Tag&)>) override { std::abort(); }
-  size_t queued_bytes() const override { return queued; }
+  void SetLastArgument(std::function<std::string(const socketio::Tag&)>,
+                       std::function<void(const socketio::Tag&)>) override {
+    std::abort();
+  }
+  size_t queued_bytes() const override { return (lines.size() - left_) * bytes_an_event; }
+  void DropQueued(const std::function<bool(const socketio::Tag&)>& is_dropped) override {
+    for (size_t i = left_ + (stopped ? 1 : 0); i < lines.size();) {
+      if (tags_[i] == nullptr || !is_dropped(tags_[i])) {
+        ++i;
+        continue;
+      }
+      lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(i));
+      tags_.erase(tags_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+  void AwaitDrain(size_t bytes) override { drain_mark = std::max(bytes, drain_mark.value_or(0)); }
+  void Flush() override {}
+  void SetUnsentMax(std::optional<int> bytes) override { unsent_max = bytes; }
   void Disconnect() override { std::abort(); }
   void CloseConnection(socketio::DisconnectReason) override { std::abort(); }
 
+  // So many of those that are queued leave, and the cursor moves.
+  void Leave(size_t count) {
+    for (; count > 0; --count) {
+      const socketio::Tag& tag = tags_[left_++];
+      if (tag != nullptr) cursor_.Move(*static_cast<const CursorMove*>(tag.get()));
+    }
+  }
+  void LeaveAll() { Leave(lines.size() - left_); }
+  std::string cursor() const { return cursor_.Text(); }
+
   std::vector<std::string> lines;
   std::function<void()> on_emit;
-  size_t queued = 0;
+  bool stopped = false;
+  size_t bytes_an_event = 100;
+  std::optional<size_t> drain_mark;
+  std::optional<int> unsent_max;
 
  private:
   std::string id_ = "socket";
   socketio::Handshake handshake_;
+  std::vector<socketio::Tag> tags_;
+  size_t left_ = 0;
+  Cursor cursor_;
 };
 
 std::string ErrorEvent(uint64_t sequence, const std::string& epoch = kEpoch) {
@@ -72,16 +113,30 @@ class HubTest : public testing::Test {
  protected:
   HubTest()
       : hub_(
-            Hub::Options{},
+            {.now = [this] { return now_; }},
             {.begin = [this](uint32_t id, const std::string& session) { interests_[session] = id; },
              .end = [this](uint32_t id) { ended_.push_back(id); },
              .read = [this](ReadRequest request) { reads_.push_back(request); }}) {
     hub_.Attached();
   }
 
-  Hub::SubscriptionPtr Subscribe(RecordingSocket& socket, From from) {
-    return hub_.Subscribe(socket, "s", std::move(from),
+  Hub::SubscriptionPtr Subscribe(RecordingSocket& socket, std::optional<Position> after,
+                                 const std::string& session = "s") {
+    return hub_.Subscribe(ReaderOf(socket), session,
+                          after ? Place{Place::Kind::kAfter, *after} : kWholeFold,
                           [this](const Position& position) { opened_.push_back(position); });
+  }
+  const Hub::ReaderPtr& ReaderOf(RecordingSocket& socket) {
+    Hub::ReaderPtr& reader = readers_[&socket];
+    if (reader == nullptr) reader = hub_.AddReader(socket);
+    return reader;
+  }
+  // The socket's queue is empty, after so long.
+  void Drain(RecordingSocket& socket, std::chrono::milliseconds after) {
+    now_ += after;
+    socket.LeaveAll();
+    ASSERT_TRUE(std::exchange(socket.drain_mark, std::nullopt).has_value());
+    hub_.Drained(*ReaderOf(socket));
   }
   // The read that waits longest.
   ReadRequest NextRead() {
@@ -102,6 +157,8 @@ class HubTest : public testing::Test {
     while (!reads_.empty()) hub_.PageArrived(NextRead().read_id, MakePage(top + 1, top, top));
   }
 
+  Pace::Time now_;
+  std::map<RecordingSocket*, Hub::ReaderPtr> readers_;
   std::map<std::string, uint32_t> interests_;
   std::vector<uint32_t> ended_;
   std::vector<ReadRequest> reads_;
@@ -115,7 +172,7 @@ TEST_F(HubTest, ANewSubscriberGetsTheFoldThenLiveEvents) {
   RecordingSocket socket;
   const auto subscription = Subscribe(socket, std::nullopt);
   Announce(5);
-  EXPECT_FALSE(NextRead().from.has_value());
+  EXPECT_EQ(NextRead().from, kWholeFold);
   Page fold{.outcome = Page::Outcome::kPage,
             .top = {kEpoch, 5},
             .through = 5,
@@ -153,9 +210,9 @@ TEST_F(HubTest, AResumingSubscriberReadsPagesUntilItIsLiveWithoutGapOrDuplicate)
   RecordingSocket socket;
   const auto subscription = Subscribe(socket, Position{kEpoch, 2});
   Announce(6);
-  EXPECT_EQ(NextRead().from, (Position{kEpoch, 2}));
+  EXPECT_EQ(NextRead().from, After(2));
   hub_.PageArrived(1, MakePage(3, 4, 6));
-  EXPECT_EQ(NextRead().from, (Position{kEpoch, 4}));
+  EXPECT_EQ(NextRead().from, After(4));
   Arrive(7);  // while the page is under way: kept in the tail
   hub_.PageArrived(2, MakePage(5, 6, 6));
   Arrive(8);
@@ -238,27 +295,194 @@ TEST_F(HubTest, ASubscriptionWhileControlIsAwayIsAnsweredWhenItIsBack) {
   EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 1"}));
 }
 
-TEST_F(HubTest, ASlowSocketIsBehindAndReadsConflatedPagesWhenItsQueueHasDrained) {
+TEST_F(HubTest, ASlowSocketsQueueIsDroppedAndItReadsConflatedPagesAsItDrains) {
   RecordingSocket slow;
   RecordingSocket fast;
   const auto first = Subscribe(slow, Position{kEpoch, 0});
   const auto second = Subscribe(fast, Position{kEpoch, 0});
   BecomeLiveAt(0);
-  slow.queued = Hub::Options{}.queue_bytes_max + 1;
+  slow.stopped = true;
+  slow.bytes_an_event = Pace::Limits{}.queue_bytes_max / 2;
   Arrive(1);
-  Arrive(2);
-  Arrive(3);
-  EXPECT_EQ(slow.lines, (Lines{"subscribed 0", "error 1"}));
-  EXPECT_EQ(fast.lines, (Lines{"subscribed 0", "error 1", "error 2", "error 3"}));
+  slow.Leave(1);
+  for (uint64_t sequence = 2; sequence <= 5; ++sequence) Arrive(sequence);
+  EXPECT_EQ(slow.lines, (Lines{"subscribed 0", "error 1", "error 2"}));  // 3 and 4 were dropped
+  EXPECT_EQ(slow.unsent_max, 1);
+  EXPECT_EQ(fast.lines, (Lines{"subscribed 0", "error 1", "error 2", "error 3", "error 4",
+                               "error 5"}));
   EXPECT_TRUE(reads_.empty());
-  slow.queued = 0;
-  hub_.Drained(*first);
+  Drain(slow, std::chrono::seconds(1));
   const ReadRequest read = NextRead();
   EXPECT_TRUE(read.conflated);
-  Page page = MakePage(3, 3, 3);  // 2 was superseded
-  hub_.PageArrived(read.read_id, page);
-  EXPECT_EQ(slow.lines, (Lines{"subscribed 0", "error 1", "error 3 skipped 1"}));
+  EXPECT_EQ(read.page_bytes_max, Pace::Limits{}.slow_queue_bytes_min);
+  EXPECT_EQ(read.from, After(2));
+  hub_.PageArrived(read.read_id, MakePage(5, 5, 5));  // 3 and 4 were superseded
+  EXPECT_EQ(slow.lines, (Lines{"subscribed 0", "error 1", "error 2", "error 5 skipped 2"}));
+  Drain(slow, std::chrono::seconds(1));
   EXPECT_EQ(hub_.counts().live, 2U);
+  EXPECT_EQ(hub_.counts().skipped, 2U);
+  EXPECT_EQ(hub_.counts().overflowed, 1U);
+}
+
+TEST_F(HubTest, ASocketThatDrainsAtOnceIsSoonSlowNoMore) {
+  RecordingSocket socket;
+  const auto subscription = Subscribe(socket, Position{kEpoch, 0});
+  BecomeLiveAt(0);
+  socket.stopped = true;
+  socket.bytes_an_event = 200'000;
+  Arrive(1);
+  Arrive(2);
+  EXPECT_EQ(socket.unsent_max, 1);
+  uint64_t sequence = 2;
+  socket.bytes_an_event = 100;
+  int rounds = 0;
+  for (; socket.unsent_max.has_value() && rounds < 100; ++rounds) {
+    Drain(socket, std::chrono::milliseconds(1));
+    if (!reads_.empty()) hub_.PageArrived(NextRead().read_id, MakePage(1, sequence, sequence));
+    if (!socket.drain_mark) Arrive(++sequence);
+  }
+  EXPECT_LT(rounds, 20);
+  Arrive(++sequence);
+  EXPECT_EQ(socket.lines.back(), "error " + std::to_string(sequence));
+}
+
+TEST_F(HubTest, ASlowSocketReadsOneSessionAtATime) {
+  RecordingSocket socket;
+  const auto one = Subscribe(socket, Position{kEpoch, 0}, "s");
+  const auto two = Subscribe(socket, Position{kEpoch, 0}, "t");
+  for (const char* session : {"s", "t"}) hub_.Announced(interests_[session], {kEpoch, 0});
+  while (!reads_.empty()) hub_.PageArrived(NextRead().read_id, MakePage(1, 0, 0));
+  socket.stopped = true;
+  socket.bytes_an_event = 200'000;
+  Arrive(1);
+  Arrive(2);
+  EXPECT_EQ(hub_.counts().behind, 2U);
+  Drain(socket, std::chrono::seconds(1));
+  EXPECT_EQ(reads_.size(), 1U);
+  EXPECT_EQ(hub_.counts().live, 0U);
+  socket.bytes_an_event = 100;
+  hub_.PageArrived(NextRead().read_id, MakePage(2, 2, 2));
+  EXPECT_EQ(hub_.counts().behind, 2U);
+  Drain(socket, std::chrono::seconds(1));
+  EXPECT_EQ(hub_.counts().live, 2U);  // neither had more to read
+}
+
+TEST_F(HubTest, ASocketReadsNoMoreAtATimeThanItsQueueHasRoomFor) {
+  RecordingSocket socket;
+  std::vector<Hub::SubscriptionPtr> subscriptions;
+  for (int i = 0; i < 20; ++i) {
+    subscriptions.push_back(Subscribe(socket, Position{kEpoch, 1}, "s" + std::to_string(i)));
+  }
+  EXPECT_EQ(reads_.size(), 4U);
+  size_t answered = 0;
+  for (; !reads_.empty(); ++answered) hub_.PageArrived(NextRead().read_id, MakePage(2, 2, 2));
+  EXPECT_GE(answered, 20U);
+  EXPECT_EQ(socket.lines.size(), 40U);
+}
+
+// ---- the cursor
+
+TEST_F(HubTest, TheCursorFollowsWhatHasLeft) {
+  RecordingSocket socket;
+  socket.stopped = true;
+  const auto subscription = Subscribe(socket, Position{kEpoch, 2});
+  BecomeLiveAt(2);
+  Arrive(3);
+  EXPECT_EQ(socket.cursor(), "1");
+  socket.Leave(1);
+  EXPECT_EQ(socket.cursor(), "1;s~epoch--1~2");
+  socket.Leave(1);
+  EXPECT_EQ(socket.cursor(), "1;s~epoch--1~3");
+}
+
+TEST_F(HubTest, WhileTheFoldIsDeliveredTheCursorSaysHowFar) {
+  RecordingSocket socket;
+  socket.stopped = true;
+  const auto subscription = Subscribe(socket, std::nullopt);
+  Announce(5);
+  Page fold = MakePage(2, 2, 5);
+  hub_.PageArrived(NextRead().read_id, fold);
+  EXPECT_EQ(NextRead().from, (Place{Place::Kind::kFold, {kEpoch, 2}}));
+  fold = MakePage(4, 4, 5);
+  fold.through = 5;
+  hub_.PageArrived(2, fold);
+  Arrive(6);
+  EXPECT_EQ(socket.lines,
+            (Lines{"subscribed 0", "error 2 skipped 1", "error 4 skipped 1", "error 6 skipped 1"}));
+  std::vector<std::string> cursors;
+  for (int i = 0; i < 4; ++i) {
+    socket.Leave(1);
+    cursors.push_back(socket.cursor());
+  }
+  EXPECT_EQ(cursors, (Lines{"1;s~epoch--1~0*", "1;s~epoch--1~2*", "1;s~epoch--1~4",
+                            "1;s~epoch--1~6"}));
+}
+
+TEST_F(HubTest, AFoldThatWasCutGoesOnFromWhereItWas) {
+  RecordingSocket socket;
+  const auto subscription =
+      hub_.Resume(ReaderOf(socket), "s", {Place::Kind::kFold, {kEpoch, 2}});
+  Announce(5);
+  EXPECT_EQ(NextRead().from, (Place{Place::Kind::kFold, {kEpoch, 2}}));
+  hub_.PageArrived(1, MakePage(5, 5, 5));
+  EXPECT_EQ(socket.lines, (Lines{"error 5 skipped 2"}));
+  EXPECT_EQ(socket.cursor(), "1;s~epoch--1~5");
+}
+
+TEST_F(HubTest, AFoldThatWasCutBeginsAnewWhenTheLogHasANewLife) {
+  RecordingSocket socket;
+  const auto subscription =
+      hub_.Resume(ReaderOf(socket), "s", {Place::Kind::kFold, {"old-----", 2}});
+  Announce(3);
+  hub_.PageArrived(NextRead().read_id, MakePage(3, 3, 3));
+  EXPECT_TRUE(socket.lines.empty());
+  EXPECT_EQ(NextRead().from.position.sequence, 0U);
+  hub_.PageArrived(2, MakePage(1, 3, 3));
+  EXPECT_EQ(socket.lines, (Lines{"resync 0", "error 1", "error 2", "error 3"}));
+}
+
+TEST_F(HubTest, WhoComesBackReadsOnWithoutSubscribed) {
+  RecordingSocket socket;
+  const auto subscription = hub_.Resume(ReaderOf(socket), "s", After(2));
+  Announce(4);
+  hub_.PageArrived(NextRead().read_id, MakePage(3, 4, 4));
+  Arrive(5);
+  EXPECT_EQ(socket.lines, (Lines{"error 3", "error 4", "error 5"}));
+}
+
+TEST_F(HubTest, AResyncDropsWhatIsQueuedOfTheSession) {
+  RecordingSocket socket;
+  const auto subscription = Subscribe(socket, Position{kEpoch, 0});
+  BecomeLiveAt(0);
+  socket.stopped = true;
+  Arrive(1);
+  Arrive(2);
+  hub_.Announced(interests_["s"], {"epoch--2", 0});
+  hub_.PageArrived(NextRead().read_id, {.outcome = Page::Outcome::kOutOfRange,
+                                        .top = {"epoch--2", 0},
+                                        .through = 0,
+                                        .events = {}});
+  hub_.PageArrived(NextRead().read_id, {.outcome = Page::Outcome::kPage,
+                                        .top = {"epoch--2", 1},
+                                        .through = 1,
+                                        .events = {ErrorEvent(1, "epoch--2")}});
+  EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 1", "resync 0", "error 1"}));
+  socket.Leave(1);
+  EXPECT_EQ(socket.cursor(), "1;s~epoch--1~1");
+  socket.Leave(1);
+  EXPECT_EQ(socket.cursor(), "1;s~epoch--2~0*");
+}
+
+TEST_F(HubTest, WhoUnsubscribesGetsNothingMoreOfWhatIsQueued) {
+  RecordingSocket socket;
+  const auto subscription = Subscribe(socket, Position{kEpoch, 0});
+  BecomeLiveAt(0);
+  Arrive(1);
+  socket.stopped = true;
+  Arrive(2);
+  Arrive(3);
+  EXPECT_EQ(hub_.Unsubscribe(*subscription), "s~epoch--1~2");
+  EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 1", "error 2"}));
 }
 
 TEST_F(HubTest, ManySocketsAtOnePlaceShareOneRead) {

@@ -49,15 +49,13 @@ class EchoSink : public MessageSink {
     if (text == "two") Send("three");
   }
   void OnBinary(std::string_view bytes) override {
-    connection_.SendBinary(std::make_shared<const std::string>(bytes));
+    connection_.SendBinary(std::string(bytes));
   }
   void OnDrained() override {}
   void OnClose(DisconnectReason reason) override { log_.Add(reason); }
 
  private:
-  void Send(std::string text) {
-    connection_.SendText(std::make_shared<const std::string>(std::move(text)));
-  }
+  void Send(std::string text) { connection_.SendText(std::move(text)); }
 
   Connection& connection_;
   CloseLog& log_;

@@ -280,5 +280,13 @@ TEST_F(PollingTest, StoppingTheEngineAnswersPendingPolls) {
   ExpectClosedFor(DisconnectReason::kServerShuttingDown);
 }
 
+TEST_F(PollingTest, AClientThatDoesNotFetchWhatWaitsForItIsASlowConsumer) {
+  options_.connection.write_timeout = std::chrono::milliseconds(100);
+  const std::string sid = OpenPolling();
+  EXPECT_EQ(Post(sid, "4hello").body, "ok");
+  EXPECT_EQ(ToString(closes_.WaitFor(1).at(0)), "slow consumer");
+  EXPECT_TRUE(IsGone(sid));
+}
+
 }  // namespace
 }  // namespace sessioncast::engineio

@@ -175,12 +175,13 @@ TEST_F(EventTest, AVolatileEventIsDroppedWhenNoPollIsThere) {
 }
 
 TEST_F(EventTest, AQueueThatDrainsIsTold) {
-  options_.queue_resume_bytes = 100'000;
   server().Of("/").On("fill", [this](Socket& socket, const Json&, Ack) {
     for (int i = 0; i < 8; ++i) {
       socket.Emit("big", Json::array({std::string(1'000'000, 'x')}));
     }
     EXPECT_GT(socket.queued_bytes(), 8'000'000u);
+    socket.AwaitDrain(50'000);
+    socket.AwaitDrain(100'000);
     log_.Add("filled");
   });
   server().Of("/").OnDrained([this](Socket& socket) {
@@ -192,6 +193,68 @@ TEST_F(EventTest, AQueueThatDrainsIsTold) {
   EXPECT_EQ(log_.WaitFor(1).back(), "filled");
   for (int i = 0; i < 8; ++i) EXPECT_GT(socket.ReadText().size(), 1'000'000u);
   EXPECT_EQ(log_.WaitFor(2).back(), "drained");
+}
+
+TEST_F(EventTest, AQueueThatIsShortEnoughIsToldInALaterTurnAndOnce) {
+  server().Of("/").On("wait", [this](Socket& socket, const Json&, Ack) {
+    socket.AwaitDrain(0);
+    log_.Add("asked");
+  });
+  server().Of("/").On("end", [this](Socket&, const Json&, Ack) { log_.Add("end"); });
+  server().Of("/").OnDrained([this](Socket&) { log_.Add("drained"); });
+  const std::string sid = OpenPolling();
+  Post(sid, "40");
+  Poll(sid);
+  Post(sid, R"(42["wait"])");
+  EXPECT_EQ(log_.WaitFor(2), (std::vector<std::string>{"asked", "drained"}));
+  Post(sid, R"(42["end"])");
+  EXPECT_EQ(log_.WaitFor(3).back(), "end");
+}
+
+// Events "a" with a number as their tag.
+class DropTest : public EventTest {
+ protected:
+  static Tag Numbered(int number) { return std::make_shared<const int>(number); }
+  static bool IsOdd(const Tag& tag) { return *static_cast<const int*>(tag.get()) % 2 == 1; }
+};
+
+TEST_F(DropTest, WhatIsQueuedAndHasATagCanBeDropped) {
+  server().Of("/").On("fill", [](Socket& socket, const Json&, Ack) {
+    for (int i = 0; i < 5; ++i) {
+      socket.EmitTagged("a", Json::array({i, Json::binary({1})}), Numbered(i));
+    }
+    socket.Emit("untagged", Json::array());
+    socket.DropQueued(IsOdd);
+  });
+  const std::string sid = OpenPolling();
+  Post(sid, "40");
+  Poll(sid);
+  Post(sid, R"(42["fill"])");
+  const std::string binary = "\x1e" "bAQ==\x1e";
+  const auto event = [&](int i) {
+    return "451-[\"a\"," + std::to_string(i) + R"(,{"_placeholder":true,"num":0}])" + binary;
+  };
+  EXPECT_EQ(Poll(sid), event(0) + event(2) + event(4) + R"(42["untagged"])");
+}
+
+// A client that does not read: the first event has begun to leave, so it stays, whole.
+TEST_F(DropTest, WhatHasBegunToLeaveStays) {
+  server().Of("/").On("fill", [](Socket& socket, const Json&, Ack) {
+    for (int i = 0; i < 4; ++i) {
+      socket.EmitTagged("a", Json::array({i, std::string(4'000'000, 'x')}), Numbered(i));
+    }
+    socket.thread().Post([weak = socket.weak_from_this()] {
+      const std::shared_ptr<Socket> self = weak.lock();
+      self->DropQueued([](const Tag&) { return true; });
+      self->Emit("end", Json::array());
+    });
+  });
+  RawWebSocket socket = Join();
+  socket.SendText(R"(42["fill"])");
+  EXPECT_EQ(socket.ReadText().substr(0, 8), R"(42["a",0)");
+  std::string text = socket.ReadText();
+  while (text.substr(0, 6) == R"(42["a")") text = socket.ReadText();
+  EXPECT_EQ(text, R"(42["end"])");
 }
 
 TEST_F(EventTest, ASlowConsumerIsCutOff) {

@@ -24,11 +24,13 @@ class RecoveryTest : public ServerTest {
   // The last argument says how many events left before, and the tag.
   static void Count(Socket& socket) {
     auto left = std::make_shared<int>(0);
-    socket.SetLastArgument([left](const Tag& tag) {
-      const int number = (*left)++;
-      const std::string name = tag ? *static_cast<const std::string*>(tag.get()) : "none";
-      return std::to_string(number) + "\"" + name;
-    });
+    socket.SetLastArgument(
+        [left](const Tag& tag) {
+          const int number = (*left)++;
+          const std::string name = tag ? *static_cast<const std::string*>(tag.get()) : "none";
+          return std::to_string(number) + "\"" + name;
+        },
+        [left](const Tag&) { --*left; });
   }
 
   static Tag TagOf(std::string name) { return std::make_shared<const std::string>(std::move(name)); }
@@ -176,6 +178,28 @@ TEST_F(RecoveryTest, AnEventThatLeavesInPartsHasOneLastArgument) {
     EXPECT_EQ(text.substr(text.size() - end.size()), end);
     EXPECT_EQ(text.size(), 50'000 + 9 + end.size() - 1);
   }
+}
+
+// Events that are gathered for a write and do not fit are not "left": what is dropped then has never
+// counted.
+TEST_F(RecoveryTest, WhatIsDroppedHasNotMovedTheLastArgument) {
+  server().Of("/").OnConnect([](Socket& socket) {
+    Count(socket);
+    const EncodedEvent event =
+        EncodedEvent::FromJson("a", Json(std::string(100'000, 'x')).dump(), TagOf("x"));
+    for (int i = 0; i < 100; ++i) socket.Emit(event);
+    socket.thread().Post([weak = socket.weak_from_this()] {
+      const std::shared_ptr<Socket> self = weak.lock();
+      self->DropQueued([](const Tag&) { return true; });
+      self->Emit("end", Json::array());
+    });
+  });
+  RawWebSocket socket = Join();
+  int events = 0;
+  std::string text = socket.ReadText();
+  for (; text.substr(0, 6) == R"(42["a")"; text = socket.ReadText()) ++events;
+  EXPECT_LT(events, 100);
+  EXPECT_EQ(text, "42[\"end\",\"" + std::to_string(events) + "\\\"none\"]");
 }
 
 TEST_F(RecoveryTest, InANamespaceEventsEndInItToo) {
