@@ -173,9 +173,10 @@ def read(directory):
     records = {}
     for path in sorted(pathlib.Path(directory).glob("*.jsonl")):
         lines = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_bytes().split(b"\n"):
             try:
-                lines.append(json.loads(line))
+                if line:
+                    lines.append(json.loads(line))
             except ValueError:
                 break
         records[path.stem] = lines

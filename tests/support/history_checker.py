@@ -270,6 +270,11 @@ class Checker:
         if not self._history.run["participants"]:
             doubts.append("no runner said who took part")
         doubts += [
+            f"{who} saw no event"
+            for who, lines in self._history.observers.items()
+            if not any(line["what"] == "event" for line in lines)
+        ]
+        doubts += [
             f"the history of {who} is not whole"
             for who in self._history.run["participants"]
             if not self._history.ended(who)

@@ -99,6 +99,12 @@ class Inconclusive(unittest.TestCase):
             self.doubts_after(lambda records: records["observer-1"].pop()),
         )
 
+    def test_an_observer_that_saw_nothing(self):
+        def change(records):
+            records["observer-2"] = [records["observer-2"][0], records["observer-2"][-1]]
+
+        self.assertIn("observer-2 saw no event", self.doubts_after(change))
+
     def test_nobody_said_who_took_part(self):
         self.assertIn("no runner", self.doubts_after(lambda records: records.pop("runner")))
 

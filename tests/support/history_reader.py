@@ -83,17 +83,18 @@ class ReaderRules:
     def follow(self, who, lines):
         self._who = who
         self._held = {}
-        connects = 0
+        delivered = False  # on this connection: one that got nothing is not counted
         for line in lines:
             what = line["what"]
             if what == "participant":
                 self._skips_nothing = line["kind"].startswith("grpc")
             elif what == "connected":
                 self._connected(line)
-                connects += 1
+                self.reconnects += delivered
+                delivered = False
             elif what in self._TAKES:
                 self._TAKES[what](self, line)
-        self.reconnects += max(0, connects - 1)
+                delivered = delivered or what == "event"
         if lines and lines[-1]["what"] == "end":
             self._at_end()
 

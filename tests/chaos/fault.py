@@ -1,0 +1,38 @@
+"""What a fault of tools/chaos is."""
+
+LATE_S_MAX = 60
+
+
+class Fault:
+    """One kind of fault. `how` it is made and what must `hold` are printed; hit() of the stage is its evidence."""
+
+    name = ""
+    how = ""
+    holds = ""
+    hits_min = 2
+    reconnects_min = 0
+    allows = ()
+    between_s = (0.5, 2.5)
+    seconds = 20
+    short = False  # whether it belongs to `tools/chaos --short`
+
+    @staticmethod
+    def cannot():
+        """Why this machine cannot make it, or None."""
+        return None
+
+    async def prepare(self, stage):
+        """Before the servers start."""
+
+    async def run(self, stage, seconds):
+        """Strikes again and again for about so long, and until it has struck enough to prove something."""
+        until = stage.now() + seconds
+        late = until + LATE_S_MAX
+        while stage.now() < until or (len(stage.hits) < self.hits_min and stage.now() < late):
+            await stage.flowing()
+            await stage.pause(*self.between_s)
+            await self.strike(stage)
+
+    async def strike(self, stage):
+        """Once; everything is healed when it returns."""
+        raise NotImplementedError
