@@ -124,14 +124,17 @@ class SessionSocket : public socketio::Attachment {
     const absl::StatusOr<SubscribeRequest> request = ToSubscribeRequest(arguments);
     if (!request.ok()) return Refuse("", std::string(request.status().message()), ack);
     const std::string& id = request->session_id;
+    const auto held = subscriptions_.find(id);
+    if (held == subscriptions_.end()) {
+      if (const std::string why = WhyNoMore(id); !why.empty()) return Refuse(id, why, ack);
+    }
     auto opened = [id, ack = std::move(ack)](const Position& from) mutable {
       ack(Json::array(
           {{{"ok", true}, {"sessionId", id}, {"epoch", from.epoch}, {"sequence", from.sequence}}}));
     };
-    if (const auto held = subscriptions_.find(id); held != subscriptions_.end()) {
+    if (held != subscriptions_.end()) {
       return upstream_.hub().SubscribeAgain(*held->second, request->after, std::move(opened));
     }
-    if (const std::string why = WhyNoMore(id); !why.empty()) return Refuse(id, why, ack);
     spdlog::info("Socket {} subscribed to session {}", socket_.id(), id);
     const Place from = request->after ? Place{Place::Kind::kAfter, *request->after}
                                       : Place{Place::Kind::kFold, {}};
