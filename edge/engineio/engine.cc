@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "edge/engineio/engine_thread.h"
 #include "edge/engineio/io_loop.h"
@@ -48,6 +49,7 @@ void WhenStreamsClosed(IoThread& thread, Clock::time_point deadline, std::functi
 }  // namespace
 
 Engine::Engine(EngineOptions options) : options_(std::move(options)) {
+  if (!absl::EndsWith(options_.path, "/")) options_.path += '/';
   const size_t threads = std::clamp<size_t>(options_.io_threads, 1, kIoThreadsMax);
   for (size_t i = 0; i < threads; ++i) {
     threads_.push_back(std::make_unique<IoThread>(i));
@@ -72,8 +74,8 @@ absl::Status Engine::Start() {
   if (options_.io_threads < 1 || options_.io_threads > kIoThreadsMax) {
     return absl::InvalidArgumentError(absl::StrCat("io_threads: 1..", kIoThreadsMax));
   }
-  if (options_.path.empty() || options_.path.front() != '/' || options_.path.back() != '/') {
-    return absl::InvalidArgumentError("path: begins and ends with '/'");
+  if (options_.path.front() != '/') {
+    return absl::InvalidArgumentError("path: begins with '/'");
   }
   if (absl::Status status = listener_->Bind(options_.listen); !status.ok()) return status;
   listener_->Start();

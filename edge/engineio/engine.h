@@ -33,7 +33,7 @@ struct EngineOptions {
   std::string listen =
       "localhost:3000";   // HOST:PORT; localhost: 127.0.0.1 and ::1; port 0: the system picks
   size_t io_threads = 1;  // 1..64
-  std::string path = "/socket.io/";
+  std::string path = "/socket.io/";  // the '/' at its end may be left out
   size_t connections_max = 100'000;  // beyond it handshakes are answered 503
   int send_buffer_bytes = 0;         // of a TCP connection (SO_SNDBUF); 0: as the system has it
   ConnectionLimits connection;

@@ -206,7 +206,7 @@ struct ClientFile {
 struct Options {
   std::string listen = "localhost:3000";  // HOST:PORT; localhost: 127.0.0.1 and ::1; port 0: the system picks
   size_t io_threads = 1;                  // 1..64
-  std::string path = "/socket.io/";
+  std::string path = "/socket.io/";       // the '/' at its end may be left out
   std::chrono::milliseconds ping_interval{25'000};
   std::chrono::milliseconds ping_timeout{20'000};
   std::chrono::milliseconds upgrade_timeout{10'000};

@@ -23,6 +23,21 @@ export function testOnEcho(name, flags, body) {
   });
 }
 
+// Runs each of `tests`, by name a function of (url, port), side by side on one echo server.
+export function suiteOnEcho(name, flags, tests) {
+  test(name, { timeout: 60_000, concurrency: true }, async (t) => {
+    const server = new Program(program('echo_server'), ['--listen=localhost:0', ...flags]);
+    try {
+      const [, port] = await server.line(/^listening on 127\.0\.0\.1:(\d+)/);
+      await Promise.all(Object.entries(tests).map(([what, body]) => t.test(what, () => body(`http://localhost:${port}`, Number(port)))));
+    } catch (error) {
+      await server.kill();
+      throw error;
+    }
+    await server.stop();
+  });
+}
+
 // The arguments of the next event with this name.
 export function next(emitter, name) {
   return within(PATIENCE_MS, `event ${name}`, once(emitter, name));
