@@ -23,6 +23,10 @@ constexpr size_t kSidCharacters = 20;
 // So many connections are flushed before the thread looks at its sockets and timers again.
 constexpr size_t kFlushSlice = 64;
 constexpr std::string_view kRevision = "4";
+// A post overtakes what the thread's own sockets have received and the loop has not looked at yet.
+// After so many turns it has: the one in which it was posted, which may be past its look at the
+// sockets; one that looks; one that handles what it saw.
+constexpr int kTurnsOfAMove = 3;
 
 std::string_view Parameter(const RequestHead& head, std::string_view name) {
   return LastParameter(head.request.query, name).value_or(std::string_view());
@@ -72,8 +76,7 @@ EngineThread::EngineThread(Engine& engine, IoThread& thread) : engine_(engine), 
   answerer_.move_to = [this](size_t owner, TcpArrival arrival) {
     EngineThread& part = *engine_.parts_[owner];
     // std::function copies what it holds, so the arrival travels by pointer.
-    auto traveller = std::make_shared<TcpArrival>(std::move(arrival));
-    part.thread_.Post([&part, traveller] { part.Take(std::move(*traveller)); });
+    part.TakeAfterTurns(kTurnsOfAMove, std::make_shared<TcpArrival>(std::move(arrival)));
   };
   answerer_.other_protocol = [this](std::string_view address, std::string_view protocol) {
     if (engine_.options_.on_other_protocol) engine_.options_.on_other_protocol(address, protocol);
@@ -86,6 +89,13 @@ EngineThread::~EngineThread() = default;
 void EngineThread::Take(TcpArrival arrival) {
   std::make_shared<HttpConnection>(thread_, engine_.options_.http, answerer_, std::move(arrival))
       ->Start();
+}
+
+void EngineThread::TakeAfterTurns(int turns, std::shared_ptr<TcpArrival> traveller) {
+  thread_.Post([this, turns, traveller] {
+    if (turns > 1) return TakeAfterTurns(turns - 1, traveller);
+    Take(std::move(*traveller));
+  });
 }
 
 size_t EngineThread::OwnerOf(const RequestHead& head) {

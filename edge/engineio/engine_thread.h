@@ -1,7 +1,7 @@
 // One I/O thread's part of the engine: its connections by sid, and the answers to the requests that
 // it owns.
 //
-// Threads: its I/O thread only, except OwnerOf (any I/O thread).
+// Threads: its I/O thread only, except TakeAfterTurns (any I/O thread).
 // Invariants: a sid's first character names the I/O thread, so a request finds its connection on
 // the thread that owns it, or nowhere.
 #pragma once
@@ -26,6 +26,8 @@ class EngineThread : public ConnectionHome {
   ~EngineThread() override;
 
   void Take(TcpArrival arrival);
+  // By any I/O thread: Take, after what this thread's own sockets received before.
+  void TakeAfterTurns(int turns, std::shared_ptr<TcpArrival> traveller);
   // Ends all connections.
   void CloseAll();
   // When the I/O thread has ended: nothing of it is left in its loop.

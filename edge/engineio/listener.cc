@@ -13,6 +13,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "edge/engineio/io_loop.h"
 #include "edge/engineio/tcp_stream.h"
 
 namespace sessioncast::engineio {
@@ -75,6 +76,7 @@ struct Listener::Socket {
   Socket(IoThread& thread, int descriptor) : descriptor(descriptor), stream(thread, descriptor) {}
   const int descriptor;
   TcpStream stream;
+  Timer retry;
 };
 
 Listener::Listener(IoThread& thread, int send_buffer_bytes,
@@ -167,7 +169,6 @@ void Listener::Start() {
 }
 
 void Listener::Close() {
-  retry_.Cancel();
   for (const std::unique_ptr<Socket>& socket : sockets_) socket->stream.Close();
   sockets_.clear();
   addresses_.clear();
@@ -178,6 +179,30 @@ void Listener::WaitFor(Socket& socket) {
 }
 
 void Listener::AcceptAll(Socket& socket) {
+  std::vector<TcpArrival> arrivals;
+  const bool goes_on = AcceptSome(socket, arrivals);
+  for (TcpArrival& arrival : arrivals) {
+    ReadFirst(arrival);
+    accept_(std::move(arrival));
+  }
+  if (goes_on) {
+    WaitFor(socket);
+  } else {
+    socket.retry = thread_.After(kRetryDelay, [this, &socket] { WaitFor(socket); });
+  }
+}
+
+// A request that came with its TCP connection is handled before what other connections bring after
+// it. For that it is read when none is left to accept (what the first has sent was there before the
+// second came), and before the descriptor is watched (else it would count as ready from then on,
+// and what it brings later would be handled too early).
+void Listener::ReadFirst(TcpArrival& arrival) {
+  auto& scratch = thread_.loop().scratch;
+  const ssize_t size = recv(arrival.descriptor, scratch.data(), scratch.size(), 0);
+  if (size > 0) arrival.bytes.assign(scratch.data(), size);  // the rest is seen by who takes it
+}
+
+bool Listener::AcceptSome(Socket& socket, std::vector<TcpArrival>& arrivals) {
   for (int i = 0; i < kAcceptsInARow; ++i) {
     sockaddr_storage remote = {};
     socklen_t size = sizeof(remote);
@@ -185,18 +210,16 @@ void Listener::AcceptAll(Socket& socket) {
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor < 0) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
-      retry_ = thread_.After(kRetryDelay, [this] { Start(); });
-      return;
+      return errno == EAGAIN || errno == EWOULDBLOCK;
     }
     const int on = 1;
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     TcpArrival arrival;
     arrival.descriptor = descriptor;
     arrival.remote_address = FormatAddress(remote);
-    accept_(std::move(arrival));
+    arrivals.push_back(std::move(arrival));
   }
-  WaitFor(socket);
+  return true;
 }
 
 }  // namespace sessioncast::engineio

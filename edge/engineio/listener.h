@@ -39,6 +39,9 @@ class Listener {
   absl::Status Open(const sockaddr* address, socklen_t size);
   void WaitFor(Socket& socket);
   void AcceptAll(Socket& socket);
+  void ReadFirst(TcpArrival& arrival);
+  // False if there is no descriptor for the next one.
+  bool AcceptSome(Socket& socket, std::vector<TcpArrival>& arrivals);
 
   IoThread& thread_;
   const int send_buffer_bytes_;
@@ -46,7 +49,6 @@ class Listener {
   std::vector<std::unique_ptr<Socket>> sockets_;
   std::vector<std::string> addresses_;
   uint16_t port_ = 0;
-  Timer retry_;
 };
 
 }  // namespace sessioncast::engineio
