@@ -14,8 +14,6 @@ namespace sessioncast::engineio {
 namespace {
 
 constexpr std::string_view kProbe = "probe";
-// A closed connection's sid is kept so long for the poll that will hear of it.
-constexpr std::chrono::seconds kLastPollTime{30};
 // Of the sid, which is the client's credential, observers see enough to tell connections apart.
 constexpr size_t kObservedSidCharacters = 8;
 
@@ -303,7 +301,7 @@ void Connection::EndTransport(DisconnectReason reason, Ending ending) {
   } else {
     // What is queued leaves with the polls to come, the close behind it.
     if (!queue_.empty()) polling_->Flush(queue_);
-    heartbeat_ = thread().After(kLastPollTime, Later<&Connection::OnLastPoll>());
+    heartbeat_ = thread().After(limits().last_poll_timeout, Later<&Connection::OnLastPoll>());
   }
 }
 

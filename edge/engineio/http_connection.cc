@@ -125,7 +125,7 @@ bool HttpConnection::ReadNextHead() {
   if (std::holds_alternative<PartialHead>(parsed)) return false;
   searched_ = 0;
   if (const BadHead* bad = std::get_if<BadHead>(&parsed)) {
-    ReplyBadHead(bad->status);
+    ReplyBadRequest(bad->status);
   } else {
     OnHead(std::get<ReadHead>(std::move(parsed)));
   }
@@ -195,10 +195,11 @@ void HttpConnection::DropOtherProtocol(std::string_view protocol) {
   Drop();
 }
 
-void HttpConnection::ReplyBadHead(unsigned status) {
+void HttpConnection::ReplyBadRequest(unsigned status) {
+  // What goes with every reply goes with this one too, if it is known whom it is for.
+  if (step_ == Step::kHead) reply_fields_.clear();
   head_.emplace();
   keep_alive_ = false;
-  reply_fields_.clear();
   step_ = Step::kAnswering;
   HttpResponse response;
   response.status = status;
@@ -298,7 +299,7 @@ void HttpConnection::OnDeadline() {
   const bool has_begun = step_ == Step::kBody || (step_ == Step::kHead && !in_.empty());
   if (!has_begun) return Drop();
   std::function<void()> gone = std::exchange(gone_, nullptr);
-  ReplyBadHead(408);
+  ReplyBadRequest(408);
   if (gone) gone();
 }
 

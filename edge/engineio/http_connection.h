@@ -98,7 +98,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void MoveTo(size_t owner);
   void BeginAnswer();
   bool ReadRestOfBody();
-  void ReplyBadHead(unsigned status);
+  void ReplyBadRequest(unsigned status);
   void DropOtherProtocol(std::string_view protocol);
   void WriteReply();
   void OnReplyWritten();

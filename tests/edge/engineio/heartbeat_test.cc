@@ -45,19 +45,45 @@ TEST_F(HeartbeatTest, AClientThatDoesNotAnswerIsClosedAtTheDeadline) {
 
 TEST_F(HeartbeatTest, OtherPacketsProlongTheDeadlineOnce) {
   options_.connection.ping_timeout = milliseconds(200);
-  RawWebSocket socket(port(), kWebSocket);
-  socket.ReadText();
-  EXPECT_EQ(socket.ReadText(), "2");
-  const Clock::time_point pinged = Clock::now();
-  std::atomic<bool> ended = false;
-  // Traffic without a pong, until the server has had enough of it.
-  for (int i = 0; i < 1'000 && !ended; ++i) {
-    if (socket.ReadFrame(milliseconds(20)).has_value()) continue;
-    if (socket.tcp().ended()) break;
-    socket.SendText("4x");
+  bool was_prolonged = false;
+  // A machine under load may be too late with the first packet: then it is tried again.
+  for (size_t tries = 1; tries <= 20 && !was_prolonged; ++tries) {
+    RawWebSocket socket(port(), kWebSocket);
+    socket.ReadText();
+    EXPECT_EQ(socket.ReadText(), "2");
+    EXPECT_FALSE(socket.ReadFrame(milliseconds(100)).has_value());
+    const Clock::time_point prolonged = Clock::now();
+    socket.SendText("4first");
+    was_prolonged = socket.ReadText() == "4first";
+    // Traffic without a pong, until the server has had enough of it.
+    for (int i = 0; i < 1'000 && !socket.tcp().ended(); ++i) {
+      if (!socket.ReadFrame(milliseconds(20)).has_value()) socket.SendText("4x");
+    }
+    if (was_prolonged) EXPECT_GE(Clock::now() - prolonged, milliseconds(200));
+    EXPECT_EQ(closes_.WaitFor(tries).size(), tries);
   }
-  EXPECT_GE(Clock::now() - pinged, milliseconds(200));
-  EXPECT_EQ(ToString(closes_.WaitFor(1).at(0)), "ping timeout");
+  EXPECT_TRUE(was_prolonged);
+  for (const DisconnectReason reason : closes_.WaitFor(1)) {
+    EXPECT_EQ(ToString(reason), "ping timeout");
+  }
+}
+
+TEST_F(HeartbeatTest, APongThatNobodyAskedForPutsTheNextPingOff) {
+  options_.connection.ping_interval = milliseconds(300);
+  bool was_put_off = false;
+  // A machine under load may be too late with the pong: then it is tried again.
+  for (int tries = 0; tries < 20 && !was_put_off; ++tries) {
+    RawWebSocket socket(port(), kWebSocket);
+    socket.ReadText();
+    EXPECT_NE(socket.ReadText(milliseconds(150)), "x");  // time passes
+    const Clock::time_point ponged = Clock::now();
+    socket.SendBytes(tests::FrameBytes(0x81, "3") + tests::FrameBytes(0x81, "4on"));
+    was_put_off = socket.ReadText() == "4on";
+    if (!was_put_off) continue;
+    EXPECT_EQ(socket.ReadText(), "2");
+    EXPECT_GE(Clock::now() - ponged, milliseconds(300));
+  }
+  EXPECT_TRUE(was_put_off);
 }
 
 TEST_F(HeartbeatTest, APollingClientIsPingedInAPollAndAnswersInAPost) {

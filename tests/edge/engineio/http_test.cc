@@ -66,6 +66,19 @@ TEST_F(HttpTest, OneTcpConnectionServesConnectionsOfAllThreads) {
   }
 }
 
+TEST_F(HttpTest, RequestsForConnectionsOfSeveralThreadsThatComeAtOnceAreAnsweredInTurn) {
+  const std::vector<std::string> sids = {OpenPolling(), OpenPolling(), OpenPolling()};
+  std::string all;
+  for (const std::string& sid : sids) {
+    all += tests::Format({"POST", PollTarget(sid), {}, "4" + sid});
+  }
+  for (const std::string& sid : sids) all += tests::Format({"GET", PollTarget(sid), {}, ""});
+  RawTcp tcp(port());
+  tcp.Send(all);
+  for (size_t i = 0; i < sids.size(); ++i) EXPECT_EQ(ReadResponse(tcp).body, "ok");
+  for (const std::string& sid : sids) EXPECT_EQ(ReadResponse(tcp).body, "4" + sid);
+}
+
 TEST_F(HttpTest, ABodyOverTheLimitIs413) {
   options_.connection.post_bytes_max = 100;
   EXPECT_EQ(Fetch(port(), {"POST", "/a", {}, std::string(100, 'x')}).status, 200);
@@ -167,6 +180,9 @@ TEST_F(HttpTest, APortThatIsTakenIsAnErrorThatNamesIt) {
   const absl::Status status = second.Start();
   EXPECT_FALSE(status.ok());
   EXPECT_NE(status.message().find(std::to_string(port())), absl::string_view::npos) << status;
+  EngineOptions rootless = options_;
+  rootless.path = "engine.io/";
+  EXPECT_FALSE(Engine(std::move(rootless)).Start().ok());
   for (const char* bad : {"localhost", "localhost:70000", ":1", "::1:80", "localhost:x"}) {
     EngineOptions wrong = options_;
     wrong.listen = bad;

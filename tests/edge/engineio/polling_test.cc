@@ -28,6 +28,7 @@ TEST_F(PollingTest, MessagesGoBothWays) {
                                 "bAQID");
   EXPECT_EQ(post.status, 200);
   EXPECT_EQ(post.headers.at("content-type"), "text/html");
+  EXPECT_EQ(post.headers.at("content-length"), "2");
   EXPECT_EQ(post.body, "ok");
   const RawResponse poll = Poll(sid);
   EXPECT_EQ(poll.body,
@@ -165,6 +166,14 @@ TEST_F(PollingTest, ABinaryBodyIsRefusedAndEndsTheConnection) {
   EXPECT_TRUE(IsGone(sid));
 }
 
+TEST_F(PollingTest, ABodyOfAnyOtherTypeIsText) {
+  const std::string sid = OpenPolling();
+  for (const char* type : {"text/plain;charset=UTF-8", "application/json", "image/png", ""}) {
+    EXPECT_EQ(Post(sid, "4a", {{"Content-Type", type}}).status, 200) << type;
+    EXPECT_EQ(Poll(sid).body, "4a");
+  }
+}
+
 TEST_F(PollingTest, ACompressedBodyIs415) {
   const std::string sid = OpenPolling();
   EXPECT_EQ(Post(sid, "4a", {{"Content-Encoding", "gzip"}}).status, 415);
@@ -216,6 +225,10 @@ TEST_F(PollingTest, APacketOverTheLimitIs413WithNoneDelivered) {
 
 TEST_F(PollingTest, OtherMethodsAre405) {
   const std::string sid = OpenPolling();
+  RawTcp head(port());
+  Send(head, {"HEAD", PollTarget(sid), {}, ""});
+  ASSERT_TRUE(head.ReadSome());
+  EXPECT_EQ(head.buffer().substr(9, 3), "405");
   for (const char* method : {"PUT", "DELETE", "PATCH"}) {
     const RawResponse response = tests::Fetch(port(), {method, PollTarget(sid), {}, ""});
     EXPECT_EQ(response.status, 405);
@@ -246,6 +259,21 @@ TEST_F(PollingTest, TheServersCloseIsToldToTheNextPollAfterWhatIsQueued) {
             "6\x1e"
             "1");
   EXPECT_TRUE(IsGone(sid));
+}
+
+TEST_F(PollingTest, AConnectionThatTheServerClosedIsForgottenWhenNoPollComes) {
+  options_.connection.last_poll_timeout = std::chrono::milliseconds(50);
+  const std::string sid = OpenPolling();
+  EXPECT_EQ(Post(sid,
+                 "4m1\x1e"
+                 "4close")
+                .body,
+            "ok");
+  // POSTs do not count; they are answered as before, and heard by nobody.
+  const Clock::time_point deadline = Clock::now() + tests::kPatience;
+  RawResponse post = Post(sid, "4late");
+  while (post.status == 200 && Clock::now() < deadline) post = Post(sid, "4late");
+  EXPECT_EQ(post.body, R"({"code":1,"message":"Session ID unknown"})");
 }
 
 TEST_F(PollingTest, APollAndAPostAreHandledInTheOrderTheyArriveOnWhicheverConnection) {

@@ -32,6 +32,8 @@ TEST_F(UpgradeTest, AProbedWebSocketTakesOver) {
   socket.SendText("5");
   ExpectEcho(socket, "hello");
   EXPECT_EQ(Poll(sid).body, R"({"code":3,"message":"Bad request"})");
+  EXPECT_EQ(Post(sid, "4late").body, R"({"code":3,"message":"Bad request"})");
+  ExpectEcho(socket, "unharmed");
   EXPECT_EQ(engine_->connections(), 1u);
 }
 
@@ -77,6 +79,29 @@ TEST_F(UpgradeTest, AnyOtherPacketClosesTheProbingWebSocketAndPollingGoesOn) {
   }
 }
 
+TEST_F(UpgradeTest, ABinaryMessageClosesTheProbingWebSocketToo) {
+  const std::string sid = OpenPolling();
+  RawWebSocket socket = Probed(sid);
+  socket.SendBinary("early");
+  EXPECT_EQ(socket.ReadClose(), 1005);
+  EXPECT_EQ(Post(sid, "4on").body, "ok");
+  EXPECT_EQ(Poll(sid).body, "4on");
+}
+
+TEST_F(UpgradeTest, AnUpgradeRequestOfAnotherRevisionOrTransportIsRefusedAndPollingGoesOn) {
+  const std::string sid = OpenPolling();
+  for (const char* query : {"?EIO=3&transport=websocket&sid=", "?transport=websocket&sid=",
+                            "?EIO=4&transport=polling&sid="}) {
+    RawWebSocket socket(port(), "/engine.io/" + (query + sid));
+    EXPECT_EQ(socket.response().status, 400) << query;
+    EXPECT_EQ(socket.response().body, "Bad request");
+    EXPECT_TRUE(socket.tcp().ReadsEnd());
+  }
+  RawWebSocket socket = Probed(sid);
+  socket.SendText("5");
+  ExpectEcho(socket, "hello");
+}
+
 TEST_F(UpgradeTest, AProbingWebSocketThatDiesLeavesPollingAsItWas) {
   const std::string sid = OpenPolling();
   {
@@ -99,6 +124,10 @@ TEST_F(UpgradeTest, AnUpgradeThatIsNeverFinishedIsClosedAndPollingGoesOn) {
   EXPECT_EQ(socket.ReadClose(), 1005);
   EXPECT_EQ(Post(sid, "4on").body, "ok");
   EXPECT_EQ(Poll(sid).body, "4on");
+  // Another may be tried.
+  RawWebSocket again(port(), UpgradeTarget(sid));
+  again.SendText("5");
+  ExpectEcho(again, "hello");
 }
 
 TEST_F(UpgradeTest, ASecondWebSocketDuringOrAfterTheUpgradeIsClosed) {
@@ -120,6 +149,17 @@ TEST_F(UpgradeTest, AConnectionThatEndsWhileUpgradingClosesItsWebSocketToo) {
   RawWebSocket socket = Probed(sid);
   Post(sid, "1");
   EXPECT_EQ(socket.ReadClose(), 1005);
+  EXPECT_TRUE(IsGone(sid));
+}
+
+TEST_F(UpgradeTest, AConnectionThatTheServerEndsWhileUpgradingClosesBothTransports) {
+  const std::string sid = OpenPolling();
+  RawWebSocket socket = Probed(sid);
+  EXPECT_EQ(Post(sid, "4close").body, "ok");
+  EXPECT_EQ(socket.ReadClose(), 1005);
+  EXPECT_EQ(Poll(sid).body,
+            "6\x1e"
+            "1");
   EXPECT_TRUE(IsGone(sid));
 }
 

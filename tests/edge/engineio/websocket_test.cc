@@ -73,9 +73,16 @@ TEST_F(WebSocketTest, PongsAndUpgradesOutOfTurnAreAccepted) {
   ExpectEcho(socket, "still here");
 }
 
+TEST_F(WebSocketTest, AnEmptyCloseFrameIsAnsweredByOne) {
+  RawWebSocket socket = Open();
+  socket.SendBytes(FrameBytes(0x88, ""));
+  EXPECT_TRUE(socket.tcp().ReadsEnd());
+  EXPECT_EQ(socket.tcp().buffer(), std::string("\x88\0", 2));
+}
+
 TEST_F(WebSocketTest, AClosePacketEndsTheConnection) {
   RawWebSocket socket = Open();
-  socket.SendText("1");
+  socket.SendBytes(FrameBytes(0x81, "1") + FrameBytes(0x81, "4late"));
   EXPECT_EQ(socket.ReadClose(), 1005);
   EXPECT_EQ(ToString(closes_.WaitFor(1).at(0)), "transport close");
 }
@@ -232,6 +239,9 @@ TEST_F(WebSocketTest, AfterTheHandshakeItsSidIsNothingForPolling) {
   const std::string sid = SidOf(socket.ReadText());
   EXPECT_EQ(Poll(sid).body, R"({"code":3,"message":"Bad request"})");
   EXPECT_EQ(Get(UpgradeTarget(sid)).body, R"({"code":3,"message":"Bad request"})");
+  RawWebSocket second(port(), UpgradeTarget(sid));
+  EXPECT_EQ(second.response().status, 101);
+  EXPECT_EQ(second.ReadClose(), 1005);
   ExpectEcho(socket, "unharmed");
 }
 

@@ -82,6 +82,16 @@ TEST_F(AckTest, TheClientsAckReachesWhoAsked) {
   EXPECT_EQ(socket.ReadText(), R"(421["question",1])");
 }
 
+TEST_F(AckTest, TheClientsAckMayCarryBinary) {
+  Ask(std::chrono::seconds(10));
+  RawWebSocket socket = Join();
+  socket.SendText(R"(42["ask"])");
+  EXPECT_EQ(socket.ReadText(), R"(420["question",1])");
+  socket.SendText(R"(461-0[{"_placeholder":true,"num":0}])");
+  socket.SendBinary("\x09");
+  EXPECT_EQ(log_.WaitFor(1).at(0), Json::array({Json::binary({9})}).dump());
+}
+
 TEST_F(AckTest, UnknownAndLateAcksAreIgnored) {
   Ask(std::chrono::milliseconds(20));
   Echo();

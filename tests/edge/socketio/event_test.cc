@@ -117,6 +117,25 @@ TEST_F(EventTest, AttachmentsTooLargeTogetherCloseTheConnection) {
   EXPECT_EQ(socket.ReadClose(), 1005);
 }
 
+TEST_F(EventTest, EventsBeforeABadPacketAreHandled) {
+  server().Of("/").On("e", [this](Socket&, const Json& arguments, Ack) { log_.Add(arguments.dump()); });
+  server().Of("/").OnDisconnect(
+      [this](Socket&, DisconnectReason reason) { log_.Add(std::string(ToString(reason))); });
+  RawWebSocket socket = Join();
+  socket.SendBytes(tests::FrameBytes(0x81, R"(42["e",1])") + tests::FrameBytes(0x81, "7") +
+                   tests::FrameBytes(0x81, R"(42["e",2])"));
+  EXPECT_EQ(socket.ReadClose(), 1005);
+  const std::string sid = OpenPolling();
+  EXPECT_EQ(Post(sid, "40"), 200);
+  EXPECT_EQ(Post(sid,
+                 "42[\"e\",3]\x1e"
+                 "7\x1e"
+                 "42[\"e\",4]"),
+            400);
+  EXPECT_EQ(log_.WaitFor(4),
+            (std::vector<std::string>{"[1]", "parse error", "[3]", "parse error"}));
+}
+
 TEST_F(EventTest, AttachmentsThatNeverComeCloseTheConnection) {
   options_.ping_interval = std::chrono::milliseconds(60);
   options_.ping_timeout = std::chrono::milliseconds(60);
@@ -161,9 +180,9 @@ TEST_F(EventTest, OfSeveralVolatileEventsInOneTurnTheFirstGoesOut) {
   EXPECT_EQ(socket.ReadText(), R"(42["end"])");
 }
 
-TEST_F(EventTest, AVolatileEventIsDroppedWhenNoPollIsThere) {
+TEST_F(EventTest, AVolatileEventIsDroppedWholeWhenNoPollIsThere) {
   server().Of("/").On("volatile", [](Socket& socket, const Json&, Ack) {
-    socket.EmitVolatile("volatile", Json::array());
+    socket.EmitVolatile("volatile", Json::array({Json::binary({1})}));
   });
   Echo();
   const std::string sid = OpenPolling();
@@ -172,6 +191,33 @@ TEST_F(EventTest, AVolatileEventIsDroppedWhenNoPollIsThere) {
   EXPECT_EQ(Post(sid, R"(42["volatile"])"), 200);
   EXPECT_EQ(Post(sid, R"(42["echo"])"), 200);
   EXPECT_EQ(Poll(sid), R"(42["echo"])");
+  tests::RawTcp poll(port());
+  tests::Send(poll, {"GET", PollTarget(sid), {}, ""});
+  // The answer to a later request of the session says that the poll is there.
+  EXPECT_EQ(Post(sid, "3"), 200);
+  EXPECT_EQ(Post(sid, R"(42["volatile"])"), 200);
+  EXPECT_EQ(ReadResponse(poll).body, R"(451-["volatile",{"_placeholder":true,"num":0}])"
+                                     "\x1e"
+                                     "bAQ==");
+}
+
+TEST_F(EventTest, AVolatileEventIsDroppedWhileAWebSocketTakesNoMore) {
+  server().Of("/").On("fill", [this](Socket& socket, const Json&, Ack) {
+    for (int i = 0; i < 12; ++i) socket.Emit("big", Json::array({std::string(1'000'000, 'x')}));
+    log_.Add("filled");
+  });
+  server().Of("/").On("volatile", [this](Socket& socket, const Json&, Ack) {
+    socket.EmitVolatile("volatile", Json::array());
+    log_.Add("dropped");
+  });
+  Echo();
+  RawWebSocket socket = Join();
+  socket.SendText(R"(42["fill"])");
+  EXPECT_EQ(log_.WaitFor(1).back(), "filled");
+  socket.SendText(R"(42["volatile"])");
+  EXPECT_EQ(log_.WaitFor(2).back(), "dropped");
+  for (int i = 0; i < 12; ++i) EXPECT_GT(socket.ReadText().size(), 1'000'000u);
+  ExpectEcho(socket);
 }
 
 TEST_F(EventTest, AQueueThatDrainsIsTold) {

@@ -1,5 +1,8 @@
 #include "edge/socketio/packet.h"
 
+#include <cmath>
+#include <limits>
+
 #include "edge/socketio/server.h"
 #include "gtest/gtest.h"
 
@@ -174,6 +177,40 @@ TEST(SocketIoPacketTest, WritesAsTheReferenceDoes) {
 
 TEST(SocketIoPacketTest, TextThatIsNotUtf8IsReplacedRatherThanSent) {
   EXPECT_EQ(WriteEvent({}, "a", Json::array({"\xFF"})).text, "2[\"a\",\"\xEF\xBF\xBD\"]");
+}
+
+TEST(SocketIoPacketTest, ValuesAreWrittenAsJsonStringifyDoes) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const struct {
+    Json value;
+    const char* text;
+  } rows[] = {
+      {std::nan(""), "null"},
+      {infinity, "null"},
+      {-infinity, "null"},
+      {-0.0, "0"},
+      {0.1, "0.1"},
+      {1.0, "1"},
+      {-2.5, "-2.5"},
+      {1e20, "100000000000000000000"},
+      {1e21, "1e+21"},
+      {1.5e300, "1.5e+300"},
+      {123456789012345680000.0, "123456789012345680000"},
+      {1e-6, "0.000001"},
+      {1.25e-5, "0.0000125"},
+      {1e-7, "1e-7"},
+      {5e-324, "5e-324"},
+      {9007199254740993, "9007199254740993"},
+      {"\b\f\n\r\t\x1e\"\\/", R"("\b\f\n\r\t\u001e\"\\/")"},
+      {"\x7f\xE2\x80\xA8\xF0\x9F\x98\x80", "\"\x7f\xE2\x80\xA8\xF0\x9F\x98\x80\""},
+      // A lone surrogate is no text here: what no UTF-8 is becomes U+FFFD, byte by byte.
+      {"\xED\xA0\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(WriteAck({"/", 0}, Json::array({row.value})).text, std::string("30[") + row.text + "]");
+    EXPECT_EQ(WriteEvent({}, "e", Json::array({{{"a", {row.value}}}})).text,
+              std::string(R"(2["e",{"a":[)") + row.text + "]}]");
+  }
 }
 
 TEST(SocketIoPacketTest, BinaryBecomesPlaceholdersInDepthFirstOrder) {
