@@ -65,9 +65,9 @@ void Connection::OpenWebSocket(std::unique_ptr<MessageSink> sink, TcpArrival tcp
   websocket_ =
       std::make_shared<WebSocketTransport>(shared_from_this(), std::move(tcp), std::move(response));
   websocket_->SetUnsentMax(unsent_bytes_max_);
+  websocket_->SendFromQueue(&queue_);
   SendPacket({.type = PacketType::kOpen, .body = MakeBody(OpenPacketBody())});
   ArmPing();
-  websocket_->SendFromQueue(&queue_);
   websocket_->Start();
 }
 

@@ -38,7 +38,10 @@ struct ConnectionLimits {
   std::chrono::milliseconds ping_timeout{20'000};
   std::chrono::milliseconds upgrade_timeout{10'000};
   std::chrono::milliseconds write_timeout{30'000};
-  // A closed connection's sid is kept so long for the poll that will hear of it.
+  // After the end: for what is queued, and the close frame; for the client to close too; for the
+  // poll that will hear of it.
+  std::chrono::milliseconds last_frame_timeout{5'000};
+  std::chrono::milliseconds client_close_timeout{1'000};
   std::chrono::milliseconds last_poll_timeout{30'000};
   size_t post_bytes_max = 1'000'000;
   size_t post_packets_max = 10'000;

@@ -116,6 +116,34 @@ void Engine::Stop() {
   running_ = false;
 }
 
+Held Engine::CountHeld() const {
+  std::vector<Held> counts(threads_.size());
+  Countdown counted(threads_.size());
+  for (size_t i = 0; i < threads_.size(); ++i) {
+    const auto count = [this, &counts, &counted, i] {
+      counts[i] = CountHeldOf(i);
+      counted.Done();
+    };
+    // Without its thread a loop is nobody else's.
+    running_ ? threads_[i]->Post(count) : count();
+  }
+  counted.Wait();
+  Held all;
+  for (const Held& held : counts) {
+    all.sids += held.sids;
+    all.tcp_connections += held.tcp_connections;
+    all.timers += held.timers;
+  }
+  return all;
+}
+
+Held Engine::CountHeldOf(size_t thread) const {
+  Held held = parts_[thread]->CountHeld();
+  // The listening sockets live on the first thread.
+  if (thread == 0) held.tcp_connections -= listener_->open_sockets();
+  return held;
+}
+
 std::vector<std::string> Engine::addresses() const { return listener_->addresses(); }
 
 uint16_t Engine::port() const { return listener_->port(); }

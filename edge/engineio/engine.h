@@ -1,7 +1,8 @@
 // An Engine.IO v4 server: listens, hands each TCP connection to the I/O thread that owns it, opens
 // connections, and answers what is not Engine.IO's by a handler.
 //
-// Threads: constructed, started and stopped by one thread; connections() and StopAccepting by any.
+// Threads: constructed, started, counted and stopped by one thread, not an I/O thread; connections()
+// and StopAccepting by any.
 // The functions in its options are called on I/O threads.
 #pragma once
 
@@ -17,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "edge/engineio/connection.h"
+#include "edge/engineio/held.h"
 #include "edge/engineio/http.h"
 #include "edge/engineio/http_connection.h"
 #include "edge/engineio/io_thread.h"
@@ -71,10 +73,13 @@ class Engine {
   uint16_t port() const;
   const std::vector<std::unique_ptr<IoThread>>& threads() const { return threads_; }
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
+  // Asks each I/O thread, and waits for its answer.
+  Held CountHeld() const;
 
  private:
   friend class EngineThread;
   void Accept(TcpArrival arrival);
+  Held CountHeldOf(size_t thread) const;
 
   EngineOptions options_;
   std::atomic<size_t> connections_{0};

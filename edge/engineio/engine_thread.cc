@@ -9,6 +9,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "edge/engineio/io_loop.h"
 #include "edge/engineio/request_head.h"
 #include "edge/engineio/utf8.h"
 #include "edge/engineio/websocket_frame.h"
@@ -271,7 +272,7 @@ void EngineThread::AnswerKnown(const HttpPointer& http,
 void EngineThread::AnswerHandshake(const HttpPointer& http) {
   const RequestHead& head = http->head();
   if (const std::optional<EngineError> error = CheckHandshake(head)) return Refuse(http, *error);
-  if (engine_.connections() >= engine_.options_.connections_max) {
+  if (closed_ || engine_.connections() >= engine_.options_.connections_max) {
     http->CloseAfterReply();
     http->Reply(PlainResponse(503, "Too many connections"));
     return;
@@ -354,7 +355,13 @@ void EngineThread::Forget(const std::string& sid) { connections_.erase(sid); }
 
 void EngineThread::OnEnded() { --engine_.connections_; }
 
+Held EngineThread::CountHeld() const {
+  const IoThread::Loop& loop = thread_.loop();
+  return {connections_.size(), loop.open_streams, loop.timers()};
+}
+
 void EngineThread::CloseAll() {
+  closed_ = true;
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(connections_.size());
   for (const auto& [sid, connection] : connections_) all.push_back(connection);

@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "edge/engineio/connection.h"
 #include "edge/engineio/engine.h"
+#include "edge/engineio/held.h"
 #include "edge/engineio/http_connection.h"
 
 namespace sessioncast::engineio {
@@ -28,7 +29,8 @@ class EngineThread : public ConnectionHome {
   void Take(TcpArrival arrival);
   // By any I/O thread: Take, after what this thread's own sockets received before.
   void TakeAfterTurns(int turns, std::shared_ptr<TcpArrival> traveller);
-  // Ends all connections.
+  Held CountHeld() const;
+  // Ends all connections; none is opened after it.
   void CloseAll();
   // When the I/O thread has ended: nothing of it is left in its loop.
   void Clear() { connections_.clear(); }
@@ -67,6 +69,7 @@ class EngineThread : public ConnectionHome {
   Engine& engine_;
   IoThread& thread_;
   HttpConnection::Answerer answerer_;
+  bool closed_ = false;
   absl::flat_hash_map<std::string, std::shared_ptr<Connection>> connections_;
   std::vector<std::shared_ptr<Connection>> flush_list_;
   size_t flushed_ = 0;  // of flush_list_

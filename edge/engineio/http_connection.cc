@@ -24,7 +24,7 @@ HttpConnection::HttpConnection(IoThread& thread, const HttpLimits& limits, const
     : thread_(thread),
       limits_(limits),
       answerer_(answerer),
-      stream_(thread, arrival.descriptor),
+      stream_(thread, std::move(arrival.descriptor)),
       remote_address_(std::move(arrival.remote_address)),
       in_(std::move(arrival.bytes)),
       head_(std::move(arrival.head)) {}

@@ -16,6 +16,7 @@
 
 #include "edge/engineio/http.h"
 #include "edge/engineio/io_thread.h"
+#include "edge/engineio/owned_descriptor.h"
 #include "edge/engineio/request_head.h"
 #include "edge/engineio/tcp_stream.h"
 
@@ -31,7 +32,7 @@ struct HttpLimits {
 
 // A TCP connection on its way to an I/O thread.
 struct TcpArrival {
-  int descriptor = -1;
+  OwnedDescriptor descriptor;
   std::string remote_address;
   std::string bytes;                // read, and not yet used
   std::optional<RequestHead> head;  // of the request that made it move

@@ -26,6 +26,7 @@ struct IoThread::Loop {
 
   void Post(std::function<void()> task);
   TimerHeap::EntryPointer AddTimer(Clock::time_point when, std::function<void()> task);
+  size_t timers() const { return timers_.size(); }
 
   const size_t index;
   boost::asio::io_context context{1};

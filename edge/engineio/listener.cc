@@ -73,7 +73,8 @@ std::optional<HostAndPort> SplitAddress(const std::string& address) {
 }  // namespace
 
 struct Listener::Socket {
-  Socket(IoThread& thread, int descriptor) : descriptor(descriptor), stream(thread, descriptor) {}
+  Socket(IoThread& thread, int descriptor)
+      : descriptor(descriptor), stream(thread, OwnedDescriptor(descriptor)) {}
   const int descriptor;
   TcpStream stream;
   Timer retry;
@@ -215,7 +216,7 @@ bool Listener::AcceptSome(Socket& socket, std::vector<TcpArrival>& arrivals) {
     const int on = 1;
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     TcpArrival arrival;
-    arrival.descriptor = descriptor;
+    arrival.descriptor = OwnedDescriptor(descriptor);
     arrival.remote_address = FormatAddress(remote);
     arrivals.push_back(std::move(arrival));
   }

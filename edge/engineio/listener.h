@@ -5,6 +5,7 @@
 
 #include <sys/socket.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -31,6 +32,7 @@ class Listener {
 
   std::vector<std::string> addresses() const { return addresses_; }
   uint16_t port() const { return port_; }
+  size_t open_sockets() const { return sockets_.size(); }
 
  private:
   struct Socket;

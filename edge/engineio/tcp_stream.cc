@@ -18,8 +18,8 @@ IoResult FromErrno() {
 
 }  // namespace
 
-TcpStream::TcpStream(IoThread& thread, int descriptor)
-    : loop_(thread.loop()), descriptor_(loop_.context.get_executor(), descriptor) {
+TcpStream::TcpStream(IoThread& thread, OwnedDescriptor descriptor)
+    : loop_(thread.loop()), descriptor_(loop_.context.get_executor(), descriptor.Release()) {
   ++loop_.open_streams;
 }
 
@@ -56,9 +56,9 @@ void TcpStream::Close() {
   descriptor_.close(ignored);
 }
 
-int TcpStream::Release() {
+OwnedDescriptor TcpStream::Release() {
   --loop_.open_streams;
-  return descriptor_.release();
+  return OwnedDescriptor(descriptor_.release());
 }
 
 }  // namespace sessioncast::engineio

@@ -16,6 +16,7 @@
 
 #include "edge/engineio/io_loop.h"
 #include "edge/engineio/io_thread.h"
+#include "edge/engineio/owned_descriptor.h"
 
 namespace sessioncast::engineio {
 
@@ -27,8 +28,8 @@ struct IoResult {
 
 class TcpStream {
  public:
-  // Takes the descriptor, which does not block.
-  TcpStream(IoThread& thread, int descriptor);
+  // The descriptor does not block.
+  TcpStream(IoThread& thread, OwnedDescriptor descriptor);
   ~TcpStream();
   TcpStream(const TcpStream&) = delete;
   TcpStream& operator=(const TcpStream&) = delete;
@@ -54,7 +55,7 @@ class TcpStream {
   void ShutdownWriting();
   void Close();
   // Gives the descriptor away; the stream is closed.
-  int Release();
+  OwnedDescriptor Release();
 
  private:
   using Descriptor =

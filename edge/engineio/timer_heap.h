@@ -41,6 +41,7 @@ class TimerHeap {
   EntryPointer TakeDue(Clock::time_point now);
 
   bool empty() const { return entries_.empty(); }
+  size_t size() const { return entries_.size(); }
   Clock::time_point earliest() const { return entries_.front()->when; }
 
  private:

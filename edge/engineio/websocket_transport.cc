@@ -16,8 +16,6 @@ constexpr size_t kPacketsAWrite = 64;
 constexpr int kWritesInARow = 4;
 // Pongs that a client does not read.
 constexpr size_t kAheadBytesMax = 64 * 1024;
-constexpr std::chrono::milliseconds kFinishTime{5'000};
-constexpr std::chrono::milliseconds kShutTime{1'000};
 
 uint8_t OpcodeOf(const OutPacket& packet) {
   return packet.format == PacketFormat::kText ? kTextFrame : kBinaryFrame;
@@ -55,8 +53,9 @@ WebSocketTransport::WebSocketTransport(std::shared_ptr<Connection> connection, T
                                        std::string response)
     : thread_(connection->thread()),
       connection_(std::move(connection)),
-      stream_(thread_, arrival.descriptor),
-      reader_(&connection_->limits().frames),
+      stream_(thread_, std::move(arrival.descriptor)),
+      limits_(connection_->limits()),
+      reader_(&limits_.frames),
       ahead_(std::move(response)),
       early_bytes_(std::move(arrival.bytes)) {}
 
@@ -238,7 +237,7 @@ size_t WebSocketTransport::OnFrontWritten(size_t bytes) {
 
 void WebSocketTransport::WaitWritable() {
   waits_writable_ = true;
-  if (step_ == Step::kOpen) ArmDeadline(connection_->limits().write_timeout);
+  if (step_ == Step::kOpen) ArmDeadline(limits_.write_timeout);
   stream_.WhenWritable([self = shared_from_this()] {
     self->waits_writable_ = false;
     if (self->step_ == Step::kOpen) self->deadline_.Cancel();
@@ -280,7 +279,7 @@ void WebSocketTransport::Finish(uint16_t close_code, OutQueue rest) {
   rest_ = std::make_unique<OutQueue>(std::move(rest));
   queue_ = rest_.get();
   close_code_ = close_code;
-  ArmDeadline(kFinishTime);
+  ArmDeadline(limits_.last_frame_timeout);
   Flush();
 }
 
@@ -289,7 +288,7 @@ void WebSocketTransport::ShutDown() {
   rest_ = nullptr;
   queue_ = nullptr;
   stream_.ShutdownWriting();
-  ArmDeadline(kShutTime);
+  ArmDeadline(limits_.client_close_timeout);
 }
 
 void WebSocketTransport::CloseTcp() {

@@ -26,6 +26,7 @@
 namespace sessioncast::engineio {
 
 class Connection;
+struct ConnectionLimits;
 
 class WebSocketTransport : public std::enable_shared_from_this<WebSocketTransport> {
  public:
@@ -81,6 +82,7 @@ class WebSocketTransport : public std::enable_shared_from_this<WebSocketTranspor
   IoThread& thread_;
   std::shared_ptr<Connection> connection_;  // null once it ended
   TcpStream stream_;
+  const ConnectionLimits& limits_;
   FrameReader reader_;
   Step step_ = Step::kOpen;
   bool waits_writable_ = false;

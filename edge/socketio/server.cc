@@ -141,4 +141,6 @@ const std::vector<std::unique_ptr<IoThread>>& Server::threads() const {
 
 size_t Server::connections() const { return state_->engine.connections(); }
 
+Held Server::CountHeld() const { return state_->engine.CountHeld(); }
+
 }  // namespace sessioncast::socketio

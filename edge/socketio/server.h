@@ -39,6 +39,7 @@
 
 #include "absl/status/status.h"
 #include "edge/engineio/disconnect_reason.h"
+#include "edge/engineio/held.h"
 #include "edge/engineio/http.h"
 #include "edge/engineio/io_thread.h"
 #include "edge/engineio/out_queue.h"
@@ -48,6 +49,7 @@ namespace sessioncast::socketio {
 
 using Json = nlohmann::json;  // binary attachments are Json::binary values
 using engineio::DisconnectReason;
+using engineio::Held;
 using engineio::HttpHandler;
 using engineio::HttpReply;
 using engineio::HttpRequest;
@@ -277,6 +279,8 @@ class Server {
   // Since construction; in order of their index.
   const std::vector<std::unique_ptr<IoThread>>& threads() const;
   size_t connections() const;
+  // What is held now; asks each I/O thread and waits, so not from one of them. By the thread that starts and stops it.
+  Held CountHeld() const;
 
  private:
   class State;
