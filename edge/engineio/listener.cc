@@ -199,7 +199,7 @@ void Listener::AcceptAll(Socket& socket) {
 // and what it brings later would be handled too early).
 void Listener::ReadFirst(TcpArrival& arrival) {
   auto& scratch = thread_.loop().scratch;
-  const ssize_t size = recv(arrival.descriptor, scratch.data(), scratch.size(), 0);
+  const ssize_t size = recv(arrival.descriptor.get(), scratch.data(), scratch.size(), 0);
   if (size > 0) arrival.bytes.assign(scratch.data(), size);  // the rest is seen by who takes it
 }
 

@@ -20,6 +20,7 @@ class OwnedDescriptor {
     if (descriptor_ >= 0) close(descriptor_);
   }
 
+  int get() const { return descriptor_; }
   int Release() { return std::exchange(descriptor_, -1); }
 
  private:
