@@ -136,8 +136,9 @@ void Broker::StartLoad(Shard& shard, Session& session, Effects& effects) {
 
 void Broker::Load(Shard& shard, Session& session) {
   History loaded(session.id, options_.history);
-  const absl::Status status =
-      store_.Load(session.id, [&loaded](const StoredEventPtr& event) { loaded.Restore(event); });
+  const absl::Status status = store_.Load(
+      session.id, [&loaded](const StoredSession& stored) { loaded.Restore(stored); },
+      [&loaded](const StoredEventPtr& event) { loaded.Restore(event); });
   Effects effects;
   {
     absl::MutexLock lock(&shard.mutex);
@@ -210,8 +211,10 @@ void Broker::Settle(Session& session, Answer answer, Done<Published> done, Effec
 void Broker::Commit(Session& session, Answer& answer) {
   auto append = std::make_shared<StoreAppend>();
   append->session_id = session.id;
+  append->after = std::move(answer.after);
   append->events = std::move(answer.appended);
-  append->summary = session.history.AssignedSummary();
+  append->session = session.history.AssignedSession();
+  append->session.fold = std::move(answer.fold);
   append->deadlines_set = std::move(answer.deadlines_set);
   append->deadlines_cleared = std::move(answer.deadlines_cleared);
   ++session.appends_in_flight;

@@ -30,14 +30,18 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
       "What --store=memory may hold");
   Add(app, "histories_bytes_max", options.broker.histories_bytes_max,
       "Histories of all sessions in memory");
+  Add(app, "history_kept_events_max", options.broker.history.kept.events_max,
+      "Events of a session that are kept; the oldest leave, an eighth at a time");
+  Add(app, "history_kept_bytes_max", options.broker.history.kept.bytes_max,
+      "Events of a session that are kept, in bytes");
+  Add(app, "history_kept_age_ms_max", options.broker.history.kept.age_ms_max,
+      "How long events are kept, in milliseconds, in a session that goes on");
   Add(app, "history_window_events_max", options.broker.history.window_events_max,
       "Recent events of a session in memory");
   Add(app, "history_window_bytes_max", options.broker.history.window_bytes_max,
       "Recent events of a session in memory, in bytes");
   Add(app, "open_clarifications_max", options.broker.history.open_clarifications_max,
       "Open clarifications of a session");
-  Add(app, "idempotency_keys_max", options.broker.history.idempotency_keys_max,
-      "Idempotency keys of a session that are remembered");
   Add(app, "publish_in_flight_bytes_max", options.broker.commit_queue.in_flight_bytes_max,
       "Publishes that are not answered yet, of all callers");
   Add(app, "publish_stream_bytes_max", options.session_service.publish_stream_bytes_max,

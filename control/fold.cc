@@ -16,34 +16,47 @@ bool IsFolded(const EventSummary& summary) {
 
 }  // namespace
 
+FoldState Fold::State() const { return {through_, Events(0), totals_}; }
+
+void Fold::Restore(const FoldState& state) {
+  through_ = state.through;
+  totals_ = state.totals;
+  for (const StoredEventPtr& event : state.entries) Insert(event);
+  HoldBounds();
+}
+
 void Fold::Apply(const StoredEventPtr& event) {
+  if (event->sequence <= through_) return;
+  through_ = event->sequence;
   if (event->summary.session_status != v1::SESSION_STATUS_UNSPECIFIED)
-    status_ = event->summary.session_status;
-  if (event->summary.terminal()) end_sequence_ = event->sequence;
+    totals_.status = event->summary.session_status;
+  if (event->summary.terminal()) totals_.end_sequence = event->sequence;
   if (!IsFolded(event->summary)) return;
   Keep(event);
   HoldBounds();
 }
 
 void Fold::Keep(const StoredEventPtr& event) {
-  uint64_t& slot = slots_[SlotOf(event->summary)];
-  if (slot != 0) {
-    CountResult(entries_.at(slot)->summary.result_status, -1);
-    if (std::set<uint64_t>* group = GroupOf(*entries_.at(slot)); group != nullptr)
-      group->erase(slot);
-    bytes_ -= entries_.at(slot)->bytes.size();
-    entries_.erase(slot);
+  const auto slot = slots_.find(SlotOf(event->summary));
+  if (slot != slots_.end()) {
+    const uint64_t superseded = slot->second;
+    CountResult(entries_.at(superseded)->summary.result_status, -1);
+    Remove(superseded);
   }
-  slot = event->sequence;
+  CountResult(event->summary.result_status, +1);
+  Insert(event);
+}
+
+void Fold::Insert(const StoredEventPtr& event) {
+  slots_[SlotOf(event->summary)] = event->sequence;
   entries_[event->sequence] = event;
   bytes_ += event->bytes.size();
-  CountResult(event->summary.result_status, +1);
   if (std::set<uint64_t>* group = GroupOf(*event); group != nullptr) group->insert(event->sequence);
 }
 
 void Fold::Remove(uint64_t sequence) {
   const StoredEventPtr event = entries_.at(sequence);
-  GroupOf(*event)->erase(sequence);
+  if (std::set<uint64_t>* group = GroupOf(*event); group != nullptr) group->erase(sequence);
   slots_.erase(SlotOf(event->summary));
   bytes_ -= event->bytes.size();
   entries_.erase(sequence);
@@ -53,10 +66,10 @@ void Fold::HoldBounds() {
   while (entries_.size() > options_.entries_max || bytes_ > options_.bytes_max) {
     if (!closed_clarifications_.empty()) {
       Remove(*closed_clarifications_.begin());
-      ++clarifications_left_out_;
+      ++totals_.clarifications_left_out;
     } else if (!results_.empty()) {
       Remove(*results_.begin());
-      ++model_results_left_out_;
+      ++totals_.model_results_left_out;
     } else {
       return;
     }
@@ -75,13 +88,13 @@ std::set<uint64_t>* Fold::GroupOf(const StoredEvent& event) {
 void Fold::CountResult(v1::ModelResultStatus status, int change) {
   switch (status) {
     case v1::MODEL_RESULT_STATUS_PROCESSING:
-      result_counts_.results_processing += change;
+      totals_.results_processing += change;
       break;
     case v1::MODEL_RESULT_STATUS_COMPLETED:
-      result_counts_.results_completed += change;
+      totals_.results_completed += change;
       break;
     case v1::MODEL_RESULT_STATUS_FAILED:
-      result_counts_.results_failed += change;
+      totals_.results_failed += change;
       break;
     default:
       break;
@@ -107,9 +120,8 @@ std::vector<StoredEventPtr> Fold::OpenClarifications() const {
 }
 
 SessionCounts Fold::counts() const {
-  SessionCounts counts = result_counts_;
-  counts.clarifications_open = static_cast<uint32_t>(open_clarifications_.size());
-  return counts;
+  return {totals_.results_processing, totals_.results_completed, totals_.results_failed,
+          static_cast<uint32_t>(open_clarifications_.size())};
 }
 
 }  // namespace sessioncast::control

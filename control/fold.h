@@ -3,7 +3,7 @@
 // Pure, not thread-safe: no I/O, no clock, no lock. Bounded in entries and bytes: past a bound
 // closed clarifications leave first, then the oldest model results, each counted. Open
 // clarifications are bounded by who appends. What is kept of an event is its fold option, and
-// nothing else.
+// nothing else. Its state can be stored, and goes on from there.
 #pragma once
 
 #include <cstddef>
@@ -24,11 +24,35 @@ struct FoldOptions {
   size_t bytes_max = 3 * 1024 * 1024;
 };
 
+// What a fold counts, of all events that it was made from.
+struct FoldTotals {
+  // A result that was pushed out still counts.
+  uint32_t results_processing = 0;
+  uint32_t results_completed = 0;
+  uint32_t results_failed = 0;
+  v1::SessionStatus status = v1::SESSION_STATUS_ACTIVE;
+  // The sequence of the event that ended the session; 0: it goes on.
+  uint64_t end_sequence = 0;
+  uint32_t clarifications_left_out = 0;
+  uint32_t model_results_left_out = 0;
+};
+
+struct FoldState {
+  // It is made from events 1 to this one.
+  uint64_t through = 0;
+  std::vector<StoredEventPtr> entries;  // in order of sequence
+  FoldTotals totals;
+};
+
 class Fold {
  public:
   explicit Fold(FoldOptions options) : options_(options) {}
 
-  // Events come in order of sequence.
+  FoldState State() const;
+  // Takes back a state. Before anything else.
+  void Restore(const FoldState& state);
+
+  // Events come in order of sequence; those that it is made from already change nothing.
   void Apply(const StoredEventPtr& event);
 
   // What is kept above `after_sequence`, in order of sequence.
@@ -39,17 +63,14 @@ class Fold {
   // The events that asked what is still open, in order of sequence.
   std::vector<StoredEventPtr> OpenClarifications() const;
 
-  // Of the session so far: a result that was pushed out still counts.
+  // Of the session so far.
   SessionCounts counts() const;
-  v1::SessionStatus status() const { return status_; }
-  // The sequence of the event that ended the session; 0: it goes on.
-  uint64_t end_sequence() const { return end_sequence_; }
-  uint32_t clarifications_left_out() const { return clarifications_left_out_; }
-  uint32_t model_results_left_out() const { return model_results_left_out_; }
+  const FoldTotals& totals() const { return totals_; }
   size_t bytes() const { return bytes_; }
 
  private:
   void Keep(const StoredEventPtr& event);
+  void Insert(const StoredEventPtr& event);
   void Remove(uint64_t sequence);
   void CountResult(v1::ModelResultStatus status, int change);
   void HoldBounds();
@@ -63,11 +84,8 @@ class Fold {
   std::set<uint64_t> closed_clarifications_;
   std::set<uint64_t> results_;
   size_t bytes_ = 0;
-  SessionCounts result_counts_;
-  v1::SessionStatus status_ = v1::SESSION_STATUS_ACTIVE;
-  uint64_t end_sequence_ = 0;
-  uint32_t clarifications_left_out_ = 0;
-  uint32_t model_results_left_out_ = 0;
+  uint64_t through_ = 0;
+  FoldTotals totals_;
 };
 
 }  // namespace sessioncast::control

@@ -26,35 +26,47 @@ std::optional<Deadline> DeadlineOf(const std::string& session_id, const StoredEv
 History::History(std::string session_id, HistoryOptions options)
     : session_id_(std::move(session_id)),
       options_(options),
+      retention_(options.kept),
       durable_fold_(options.fold),
       assigned_fold_(options.fold) {}
 
+void History::Restore(const StoredSession& session) {
+  assert(assigned_.sequence == 0);
+  epoch_ = session.summary.position().epoch();
+  create_time_ = FromTimestamp(session.summary.create_time());
+  durable_ = {session.first_sequence - 1, FromTimestamp(session.summary.update_time()),
+              session.first_sequence};
+  assigned_ = durable_;
+  if (!session.fold.has_value()) return;
+  durable_fold_.Restore(*session.fold);
+  assigned_fold_.Restore(*session.fold);
+}
+
 void History::Restore(const StoredEventPtr& event) {
-  assert(event->sequence == durable_ + 1 && pending_.empty());
-  epoch_ = event->epoch;
-  if (event->sequence == 1) create_time_ = event->time;
-  assigned_ = event->sequence;
-  assigned_time_ = event->time;
+  assert(event->sequence == durable_.sequence + 1 && event->epoch == epoch_ && pending_.empty());
   RememberKey(*event);
+  retention_.Add(event->sequence, event->time, event->bytes.size());
   assigned_fold_.Apply(event);
   AddToWindow(event);
+  durable_.time = event->time;
+  assigned_ = durable_;
 }
 
 Answer History::Append(v1::Event event, std::string idempotency_key, const Stamp& stamp) {
   const uint64_t payload_hash = idempotency_key.empty() ? 0 : PayloadHash(event);
   if (std::optional<Answer> known = FindKey(idempotency_key, payload_hash); known.has_value())
     return *known;
-  if (const uint64_t end = assigned_fold_.end_sequence(); end != 0) {
+  if (const uint64_t end = assigned_fold_.totals().end_sequence; end != 0) {
     return Refuse(absl::FailedPreconditionError(absl::StrCat("session_id: session '", session_id_,
                                                              "' has ended, at sequence ", end)),
                   end);
   }
   if (std::optional<Answer> refused = RefuseClarification(event); refused.has_value())
     return *refused;
-  Answer answer;
-  answer.outcome = Answer::Outcome::kAppended;
+  Answer answer = BeginAppend();
   if (HandlingOf(event).delivery == v1::DELIVERY_TERMINAL) CancelOpenClarifications(stamp, answer);
   Assign(std::move(event), std::move(idempotency_key), payload_hash, stamp, answer);
+  EndAppend(stamp, answer);
   return answer;
 }
 
@@ -91,27 +103,27 @@ Answer History::EndClarification(const ClarificationEnd& end, const Stamp& stamp
     answer.winner = known;
     return answer;
   }
-  Answer answer;
-  answer.outcome = Answer::Outcome::kAppended;
+  Answer answer = BeginAppend();
   Assign(EndOfClarification(*known, end.status, end.response), "", 0, stamp, answer);
+  EndAppend(stamp, answer);
   return answer;
 }
 
 std::optional<Answer> History::FindKey(const std::string& idempotency_key,
                                        uint64_t payload_hash) const {
   if (idempotency_key.empty()) return std::nullopt;
-  const auto known = keys_.find(idempotency_key);
-  if (known == keys_.end()) return std::nullopt;
-  if (known->second.payload_hash != payload_hash) {
-    return Refuse(
-        absl::AlreadyExistsError(absl::StrCat(
-            "idempotency_key: was used for another event, at sequence ", known->second.sequence)),
-        known->second.sequence);
+  const auto found = keys_.find(idempotency_key);
+  if (found == keys_.end() || found->second->sequence < assigned_.first) return std::nullopt;
+  const KnownKey& known = *found->second;
+  if (known.payload_hash != payload_hash) {
+    return Refuse(absl::AlreadyExistsError(absl::StrCat(
+                      "idempotency_key: was used for another event, at sequence ", known.sequence)),
+                  known.sequence);
   }
   Answer answer;
   answer.outcome = Answer::Outcome::kDuplicate;
-  answer.rests_on = known->second.sequence;
-  answer.position = PositionOf(known->second.sequence);
+  answer.rests_on = known.sequence;
+  answer.position = PositionOf(known.sequence);
   return answer;
 }
 
@@ -139,6 +151,13 @@ Answer History::Refuse(absl::Status status, uint64_t rests_on) const {
   return answer;
 }
 
+Answer History::BeginAppend() const {
+  Answer answer;
+  answer.outcome = Answer::Outcome::kAppended;
+  answer.after = PositionOf(assigned_.sequence);
+  return answer;
+}
+
 void History::CancelOpenClarifications(const Stamp& stamp, Answer& answer) {
   for (const StoredEventPtr& pending : assigned_fold_.OpenClarifications()) {
     Assign(EndOfClarification(*pending, v1::CLARIFICATION_STATUS_CANCELLED, std::nullopt), "", 0,
@@ -148,16 +167,16 @@ void History::CancelOpenClarifications(const Stamp& stamp, Answer& answer) {
 
 void History::Assign(v1::Event event, std::string idempotency_key, uint64_t payload_hash,
                      const Stamp& stamp, Answer& answer) {
-  if (assigned_ == 0) {
+  if (assigned_.sequence == 0) {
     epoch_ = stamp.fresh_epoch;
     create_time_ = stamp.now;
-    assigned_time_ = stamp.now;
+    assigned_.time = stamp.now;
   }
-  ++assigned_;
-  assigned_time_ = std::max(assigned_time_, stamp.now);
+  ++assigned_.sequence;
+  assigned_.time = std::max(assigned_.time, stamp.now);
   FillFrom(assigned_fold_.counts(), event);
-  *event.mutable_position() = PositionOf(assigned_);
-  *event.mutable_time() = ToTimestamp(assigned_time_);
+  *event.mutable_position() = PositionOf(assigned_.sequence);
+  *event.mutable_time() = ToTimestamp(assigned_.time);
   const StoredEventPtr stored = MakeStoredEvent(event, std::move(idempotency_key), payload_hash);
   if (std::optional<Deadline> deadline = DeadlineOf(session_id_, *stored)) {
     answer.deadlines_set.push_back(*std::move(deadline));
@@ -169,57 +188,77 @@ void History::Assign(v1::Event event, std::string idempotency_key, uint64_t payl
     }
   }
   RememberKey(*stored);
+  retention_.Add(stored->sequence, stored->time, stored->bytes.size());
   assigned_fold_.Apply(stored);
-  pending_.push_back(stored);
+  pending_.push_back({stored, assigned_});
   answer.appended.push_back(stored);
-  answer.rests_on = assigned_;
-  answer.position = PositionOf(assigned_);
+  answer.rests_on = assigned_.sequence;
+  answer.position = PositionOf(assigned_.sequence);
+}
+
+void History::EndAppend(const Stamp& stamp, Answer& answer) {
+  const uint64_t first =
+      retention_.FirstToKeep(assigned_.first, answer.after.sequence() + 1, stamp.now);
+  if (first == assigned_.first) return;
+  assigned_.first = first;
+  pending_.back().head = assigned_;
+  answer.fold = assigned_fold_.State();
 }
 
 void History::Durable(uint64_t through) {
-  assert(through <= assigned_);
-  while (!pending_.empty() && pending_.front()->sequence <= through) {
-    AddToWindow(pending_.front());
+  assert(through <= assigned_.sequence);
+  while (!pending_.empty() && pending_.front().event->sequence <= through) {
+    AddToWindow(pending_.front().event);
+    durable_ = pending_.front().head;
     pending_.pop_front();
   }
+  retention_.RemoveBefore(durable_.first);
+  ForgetKeysBefore(durable_.first);
+  TrimWindow();
 }
 
 void History::Drop(uint64_t first) {
-  assert(first > durable_);
-  while (!pending_.empty() && pending_.back()->sequence >= first) {
-    ForgetKeyOf(*pending_.back());
+  assert(first > durable_.sequence);
+  while (!pending_.empty() && pending_.back().event->sequence >= first) {
+    retention_.RemoveLast(pending_.back().event->bytes.size());
     pending_.pop_back();
   }
-  assigned_ = pending_.empty() ? durable_ : pending_.back()->sequence;
-  assigned_time_ = pending_.empty() ? durable_time_ : pending_.back()->time;
+  assigned_ = pending_.empty() ? durable_ : pending_.back().head;
+  ForgetKeysFrom(first);
   assigned_fold_ = durable_fold_;
-  for (const StoredEventPtr& event : pending_) assigned_fold_.Apply(event);
-  if (assigned_ == 0) epoch_.clear();
+  for (const Pending& pending : pending_) assigned_fold_.Apply(pending.event);
+  if (assigned_.sequence == 0) epoch_.clear();
 }
 
 void History::RememberKey(const StoredEvent& event) {
   if (event.idempotency_key.empty()) return;
-  keys_[event.idempotency_key] = KnownKey{event.sequence, event.payload_hash};
-  key_order_.push_back(event.idempotency_key);
+  key_order_.push_back({event.idempotency_key, event.sequence, event.payload_hash});
+  keys_[event.idempotency_key] = &key_order_.back();
   key_bytes_ += 2 * event.idempotency_key.size() + kKeyOverheadBytes;
-  while (key_order_.size() > options_.idempotency_keys_max) {
-    key_bytes_ -= 2 * key_order_.front().size() + kKeyOverheadBytes;
-    keys_.erase(key_order_.front());
+}
+
+// A key that was used again, once its first event was not kept any more, is the first one's again.
+void History::ForgetKeysFrom(uint64_t sequence) {
+  while (!key_order_.empty() && key_order_.back().sequence >= sequence) {
+    key_bytes_ -= 2 * key_order_.back().key.size() + kKeyOverheadBytes;
+    key_order_.pop_back();
+  }
+  keys_.clear();
+  for (const KnownKey& known : key_order_) keys_[known.key] = &known;
+}
+
+void History::ForgetKeysBefore(uint64_t sequence) {
+  while (!key_order_.empty() && key_order_.front().sequence < sequence) {
+    const KnownKey& oldest = key_order_.front();
+    if (const auto found = keys_.find(oldest.key); found->second == &oldest) keys_.erase(found);
+    key_bytes_ -= 2 * oldest.key.size() + kKeyOverheadBytes;
     key_order_.pop_front();
   }
 }
 
-void History::ForgetKeyOf(const StoredEvent& event) {
-  if (event.idempotency_key.empty() || keys_.erase(event.idempotency_key) == 0) return;
-  assert(key_order_.back() == event.idempotency_key);
-  key_bytes_ -= 2 * event.idempotency_key.size() + kKeyOverheadBytes;
-  key_order_.pop_back();
-}
-
 void History::AddToWindow(const StoredEventPtr& event) {
-  assert(event->sequence == durable_ + 1);
-  durable_ = event->sequence;
-  durable_time_ = event->time;
+  assert(event->sequence == durable_.sequence + 1);
+  durable_.sequence = event->sequence;
   durable_fold_.Apply(event);
   window_.push_back(event);
   window_bytes_ += event->bytes_held();
@@ -227,7 +266,9 @@ void History::AddToWindow(const StoredEventPtr& event) {
 }
 
 void History::TrimWindow() {
-  while (window_.size() > options_.window_events_max || window_bytes_ > options_.window_bytes_max) {
+  while (!window_.empty() && (window_.size() > options_.window_events_max ||
+                              window_bytes_ > options_.window_bytes_max ||
+                              window_.front()->sequence < durable_.first)) {
     window_bytes_ -= window_.front()->bytes_held();
     window_.pop_front();
   }
@@ -246,17 +287,19 @@ v1::Position History::PositionOf(uint64_t sequence) const {
   return position;
 }
 
-v1::Position History::top() const { return PositionOf(durable_); }
+v1::Position History::top() const { return PositionOf(durable_.sequence); }
 
 bool History::Has(const v1::Position& position) const {
-  if (position.epoch().empty()) return position.sequence() == 0;
-  return durable_ != 0 && position.epoch() == epoch_ && position.sequence() <= durable_;
+  const bool from_start = position.epoch().empty() && position.sequence() == 0;
+  if (durable_.sequence == 0) return from_start;
+  if (position.epoch() != epoch_ && !from_start) return false;
+  return position.sequence() <= durable_.sequence && position.sequence() + 1 >= durable_.first;
 }
 
 Page History::Read(uint64_t after, PageLimits limits) const {
-  assert(Holds(after) && after <= durable_);
+  assert(Holds(after) && after <= durable_.sequence);
   Pager pager(after, limits);
-  const uint64_t first_held = durable_ - window_.size() + 1;
+  const uint64_t first_held = durable_.sequence - window_.size() + 1;
   for (size_t at = after + 1 - first_held; at < window_.size(); ++at) {
     if (!pager.Add(window_[at])) break;
   }
@@ -265,24 +308,25 @@ Page History::Read(uint64_t after, PageLimits limits) const {
 
 SnapshotView History::Snapshot() const {
   SnapshotView view;
-  view.summary.set_session_id(session_id_);
-  view.summary.set_status(durable_fold_.status());
-  *view.summary.mutable_position() = top();
-  *view.summary.mutable_create_time() = ToTimestamp(create_time_);
-  *view.summary.mutable_update_time() = ToTimestamp(durable_time_);
+  const FoldTotals& totals = durable_fold_.totals();
+  view.summary = SummaryOf(durable_, totals);
   view.events = durable_fold_.Events(0);
-  view.clarifications_left_out = durable_fold_.clarifications_left_out();
-  view.model_results_left_out = durable_fold_.model_results_left_out();
+  view.clarifications_left_out = totals.clarifications_left_out;
+  view.model_results_left_out = totals.model_results_left_out;
   return view;
 }
 
-v1::SessionSummary History::AssignedSummary() const {
+StoredSession History::AssignedSession() const {
+  return {SummaryOf(assigned_, assigned_fold_.totals()), assigned_.first, std::nullopt};
+}
+
+v1::SessionSummary History::SummaryOf(const Head& head, const FoldTotals& totals) const {
   v1::SessionSummary summary;
   summary.set_session_id(session_id_);
-  summary.set_status(assigned_fold_.status());
-  *summary.mutable_position() = PositionOf(assigned_);
+  summary.set_status(totals.status);
+  *summary.mutable_position() = PositionOf(head.sequence);
   *summary.mutable_create_time() = ToTimestamp(create_time_);
-  *summary.mutable_update_time() = ToTimestamp(assigned_time_);
+  *summary.mutable_update_time() = ToTimestamp(head.time);
   return summary;
 }
 

@@ -1,12 +1,16 @@
-// One session's log: sequence, heads, the recent events, idempotency keys and the fold.
+// One session's log: sequence, heads, the recent events, idempotency keys, the fold, and what is
+// removed of it.
 //
 // Pure, not thread-safe: no I/O, no clock, no lock; the broker calls it under its shard's mutex.
 //
 // Two heads, durable <= assigned. Checks (key, end, a clarification's winner) use the assigned
 // head; readers see the durable head only. Each answer, a refusal too, names the sequence that it
 // rests on: it may be given once that sequence is durable, and not at all if it is dropped.
+// Past its limits the oldest events leave the history with what is appended, in the same batch of
+// the store; the fold is stored with it, so that nothing needs them any more.
 // Invariants: the window's events are dense and end at the durable head, the pending ones follow it
-// up to the assigned head; times do not decrease; a position is assigned in one place (Assign).
+// up to the assigned head; times do not decrease; a position is assigned in one place (Assign); a
+// key is known exactly as long as its event is kept.
 #pragma once
 
 #include <cstddef>
@@ -23,17 +27,19 @@
 #include "control/event.h"
 #include "control/fold.h"
 #include "control/pager.h"
+#include "control/retention.h"
+#include "control/stored_session.h"
 #include "sessioncast/v1/session_service.pb.h"
 
 namespace sessioncast::control {
 
 struct HistoryOptions {
+  RetentionOptions kept;
+  // Of what is kept, in memory.
   size_t window_events_max = 10'000;
   size_t window_bytes_max = 16 * 1024 * 1024;
   FoldOptions fold;
   size_t open_clarifications_max = 64;
-  // The keys of the latest events that have one; a key costs its own bytes and about 100.
-  size_t idempotency_keys_max = 100'000;
 };
 
 // What an append takes from outside: the history itself reads no clock and no randomness.
@@ -52,10 +58,13 @@ struct Answer {
   uint64_t rests_on = 0;
   // With a refusal because a clarification has ended: the event that ended it.
   StoredEventPtr winner;
-  // To be stored, in one piece; they follow the assigned head that was.
+  // To be stored, in one piece: what was appended, behind this position ...
+  v1::Position after;
   std::vector<StoredEventPtr> appended;
   std::vector<Deadline> deadlines_set;
   std::vector<Deadline> deadlines_cleared;
+  // ... and if older events leave with it, the fold. What is kept is in AssignedSession().
+  std::optional<FoldState> fold;
 };
 
 // What ends a clarification from outside.
@@ -77,8 +86,12 @@ struct SnapshotView {
 class History {
  public:
   History(std::string session_id, HistoryOptions options);
+  History(History&&) = default;
+  History& operator=(History&&) = default;
 
-  // Takes back what the store has, in order of sequence. Before anything else.
+  // Takes back what the store has: the session, then the events that are kept, in order. Before
+  // anything else.
+  void Restore(const StoredSession& session);
   void Restore(const StoredEventPtr& event);
 
   // Appends a valid event.
@@ -95,20 +108,21 @@ class History {
 
   // Of the last durable event; {"", 0} before the first.
   v1::Position top() const;
-  // Whether reading can go on behind it: {"", 0}, or a position of this epoch not above the top.
+  // Whether reading can go on behind it: {"", 0}, or a position of this epoch not above the top,
+  // and what follows it is kept.
   bool Has(const v1::Position& position) const;
   // Whether what is behind `after` is in memory.
-  bool Holds(uint64_t after) const { return after >= durable_ - window_.size(); }
+  bool Holds(uint64_t after) const { return after >= durable_.sequence - window_.size(); }
   // A page of what is behind `after`, which it holds.
   Page Read(uint64_t after, PageLimits limits) const;
   // Whether the session has ended, durably, at its top.
-  bool ended() const { return durable_fold_.end_sequence() != 0; }
+  bool ended() const { return durable_fold_.totals().end_sequence != 0; }
   SnapshotView Snapshot() const;
   const Fold& fold() const { return durable_fold_; }
 
-  // As it will be when all that is assigned is durable.
-  v1::SessionSummary AssignedSummary() const;
-  uint64_t assigned() const { return assigned_; }
+  // As it will be when all that is assigned is durable; without the fold.
+  StoredSession AssignedSession() const;
+  uint64_t assigned() const { return assigned_.sequence; }
 
   // Leaves nothing of the recent events in memory; they are read from the store then.
   void ForgetWindow();
@@ -116,39 +130,55 @@ class History {
   size_t bytes_held() const;
 
  private:
+  // The session after an event.
+  struct Head {
+    uint64_t sequence = 0;
+    absl::Time time;
+    // The first event that is kept.
+    uint64_t first = 1;
+  };
+  struct Pending {
+    StoredEventPtr event;
+    Head head;
+  };
   struct KnownKey {
+    std::string key;
     uint64_t sequence;
     uint64_t payload_hash;
   };
 
+  Answer BeginAppend() const;
   // The one place where an event gets its position.
   void Assign(v1::Event event, std::string idempotency_key, uint64_t payload_hash,
               const Stamp& stamp, Answer& answer);
   void CancelOpenClarifications(const Stamp& stamp, Answer& answer);
+  // After the last event of an append: what is over the limits leaves with it.
+  void EndAppend(const Stamp& stamp, Answer& answer);
   std::optional<Answer> FindKey(const std::string& idempotency_key, uint64_t payload_hash) const;
   std::optional<Answer> RefuseClarification(const v1::Event& event) const;
   Answer Refuse(absl::Status status, uint64_t rests_on) const;
   v1::Position PositionOf(uint64_t sequence) const;
+  v1::SessionSummary SummaryOf(const Head& head, const FoldTotals& totals) const;
   void RememberKey(const StoredEvent& event);
-  void ForgetKeyOf(const StoredEvent& event);
+  void ForgetKeysFrom(uint64_t sequence);
+  void ForgetKeysBefore(uint64_t sequence);
   void AddToWindow(const StoredEventPtr& event);
   void TrimWindow();
 
   std::string session_id_;
   HistoryOptions options_;
   std::string epoch_;
-  uint64_t assigned_ = 0;
-  uint64_t durable_ = 0;
   absl::Time create_time_;
-  absl::Time assigned_time_;
-  absl::Time durable_time_;
-  std::deque<StoredEventPtr> window_;   // durable
-  std::deque<StoredEventPtr> pending_;  // assigned, not durable
+  Head assigned_;
+  Head durable_;
+  std::deque<StoredEventPtr> window_;  // durable
+  std::deque<Pending> pending_;        // assigned, not durable
   size_t window_bytes_ = 0;
+  Retention retention_;  // from durable_.first to assigned_.sequence
   Fold durable_fold_;
   Fold assigned_fold_;
-  std::unordered_map<std::string, KnownKey> keys_;
-  std::deque<std::string> key_order_;
+  std::deque<KnownKey> key_order_;                         // by sequence
+  std::unordered_map<std::string, const KnownKey*> keys_;  // the last of each
   size_t key_bytes_ = 0;
 };
 

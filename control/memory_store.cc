@@ -1,8 +1,19 @@
 #include "control/memory_store.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace sessioncast::control {
+namespace {
+
+size_t BytesOf(const FoldState& fold) {
+  size_t bytes = 0;
+  for (const StoredEventPtr& event : fold.entries) bytes += event->bytes_held();
+  return bytes;
+}
+
+}  // namespace
 
 std::vector<AppendOutcome> MemoryStore::Commit(absl::Span<const StoreAppendPtr> group) {
   absl::MutexLock lock(&mutex_);
@@ -12,15 +23,10 @@ std::vector<AppendOutcome> MemoryStore::Commit(absl::Span<const StoreAppendPtr> 
 }
 
 AppendOutcome MemoryStore::Append(const StoreAppend& append) {
-  const StoredEvent& first = *append.events.front();
   const auto found = logs_.find(append.session_id);
-  const v1::Position top = found == logs_.end() ? v1::Position() : found->second.summary.position();
-  const bool same_epoch = top.sequence() == 0 || top.epoch() == first.epoch;
-  if (top.sequence() + 1 != first.sequence || !same_epoch) {
-    return {absl::AbortedError(
-                absl::StrCat("the top is ", top.sequence(), ", not ", first.sequence - 1)),
-            top};
-  }
+  const v1::Position top =
+      found == logs_.end() ? v1::Position() : found->second.session.summary.position();
+  if (absl::Status behind = CheckBehind(append, top); !behind.ok()) return {std::move(behind), top};
   size_t bytes = 0;
   for (const StoredEventPtr& event : append.events) bytes += event->bytes_held();
   if (bytes_ + bytes > options_.bytes_max) {
@@ -28,36 +34,73 @@ AppendOutcome MemoryStore::Append(const StoreAppend& append) {
                 absl::StrCat("the store in memory is full: ", options_.bytes_max, " bytes")),
             top};
   }
-  bytes_ += bytes;
   Log& log = logs_[append.session_id];
-  log.summary = append.summary;
+  bytes_ -= log.bytes;
   log.events.insert(log.events.end(), append.events.begin(), append.events.end());
-  for (const Deadline& deadline : append.deadlines_set) deadlines_.insert(deadline);
+  log.bytes += bytes;
+  Remember(append.session, log);
+  bytes_ += log.bytes;
   for (const Deadline& deadline : append.deadlines_cleared) deadlines_.erase(deadline);
+  for (const Deadline& deadline : append.deadlines_set) deadlines_.insert(deadline);
   return {absl::OkStatus(), {}};
 }
 
-std::vector<StoredEventPtr> MemoryStore::EventsOf(const std::string& session_id) {
-  absl::MutexLock lock(&mutex_);
-  const auto found = logs_.find(session_id);
-  return found == logs_.end() ? std::vector<StoredEventPtr>() : found->second.events;
+void MemoryStore::Remember(const StoredSession& session, Log& log) {
+  for (uint64_t first = log.session.first_sequence; first < session.first_sequence; ++first) {
+    log.bytes -= log.events.front()->bytes_held();
+    log.events.pop_front();
+  }
+  std::optional<FoldState> fold = std::move(log.session.fold);
+  log.session = session;
+  if (session.fold.has_value()) {
+    log.bytes -= fold.has_value() ? BytesOf(*fold) : 0;
+    log.bytes += BytesOf(*session.fold);
+  } else {
+    log.session.fold = std::move(fold);
+  }
 }
 
 absl::Status MemoryStore::Load(const std::string& session_id,
+                               absl::FunctionRef<void(const StoredSession&)> session,
                                absl::FunctionRef<void(const StoredEventPtr&)> each) {
-  for (const StoredEventPtr& event : EventsOf(session_id)) each(event);
+  Log log;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = logs_.find(session_id);
+    if (found == logs_.end()) return absl::OkStatus();
+    log = found->second;
+  }
+  session(log.session);
+  for (const StoredEventPtr& event : log.events) each(event);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<StoredEventPtr>> MemoryStore::EventsOf(const StoreRange& range) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = logs_.find(range.session_id);
+  if (found == logs_.end()) return absl::OutOfRangeError("there is no such session any more");
+  const StoredSession& session = found->second.session;
+  if (session.summary.position().epoch() != range.epoch) {
+    return absl::OutOfRangeError("the session has another epoch");
+  }
+  if (range.after + 1 < session.first_sequence) {
+    return absl::OutOfRangeError("the events are not kept any more");
+  }
+  if (range.through > session.summary.position().sequence()) {
+    return absl::DataLossError("events are missing in the store");
+  }
+  const auto begin = found->second.events.begin() +
+                     static_cast<ptrdiff_t>(range.after + 1 - session.first_sequence);
+  return std::vector<StoredEventPtr>(begin,
+                                     begin + static_cast<ptrdiff_t>(range.through - range.after));
 }
 
 absl::Status MemoryStore::ReadRange(const StoreRange& range,
                                     absl::FunctionRef<bool(const StoredEventPtr&)> each) {
-  const std::vector<StoredEventPtr> events = EventsOf(range.session_id);
-  if (!events.empty() && events.front()->epoch != range.epoch) {
-    return absl::OutOfRangeError("the session has another epoch");
-  }
-  if (range.through > events.size()) return absl::DataLossError("events are missing in the store");
-  for (uint64_t sequence = range.after + 1; sequence <= range.through; ++sequence) {
-    if (!each(events[sequence - 1])) break;
+  const absl::StatusOr<std::vector<StoredEventPtr>> events = EventsOf(range);
+  if (!events.ok()) return events.status();
+  for (const StoredEventPtr& event : *events) {
+    if (!each(event)) break;
   }
   return absl::OkStatus();
 }
@@ -68,7 +111,7 @@ absl::StatusOr<std::vector<v1::SessionSummary>> MemoryStore::ListSessions(
   std::vector<v1::SessionSummary> sessions;
   for (auto at = logs_.upper_bound(after_session_id); at != logs_.end(); ++at) {
     if (sessions.size() == sessions_max) break;
-    sessions.push_back(at->second.summary);
+    sessions.push_back(at->second.session.summary);
   }
   return sessions;
 }

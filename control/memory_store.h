@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -27,6 +28,7 @@ class MemoryStore : public Store {
 
   std::vector<AppendOutcome> Commit(absl::Span<const StoreAppendPtr> group) override;
   absl::Status Load(const std::string& session_id,
+                    absl::FunctionRef<void(const StoredSession&)> session,
                     absl::FunctionRef<void(const StoredEventPtr&)> each) override;
   absl::Status ReadRange(const StoreRange& range,
                          absl::FunctionRef<bool(const StoredEventPtr&)> each) override;
@@ -37,8 +39,9 @@ class MemoryStore : public Store {
 
  private:
   struct Log {
-    v1::SessionSummary summary;
-    std::vector<StoredEventPtr> events;
+    StoredSession session;
+    std::deque<StoredEventPtr> events;  // from session.first_sequence on
+    size_t bytes = 0;
   };
   struct Earlier {
     bool operator()(const Deadline& a, const Deadline& b) const {
@@ -48,7 +51,10 @@ class MemoryStore : public Store {
   };
 
   AppendOutcome Append(const StoreAppend& append) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::vector<StoredEventPtr> EventsOf(const std::string& session_id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The session after an append: what it does not keep goes.
+  static void Remember(const StoredSession& session, Log& log);
+  absl::StatusOr<std::vector<StoredEventPtr>> EventsOf(const StoreRange& range)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   const MemoryStoreOptions options_;
   absl::Mutex mutex_;

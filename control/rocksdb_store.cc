@@ -10,6 +10,7 @@
 #include "control/record.pb.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
+#include "rocksdb/snapshot.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
 
@@ -18,12 +19,16 @@ namespace {
 
 constexpr char kEventTag = 'e';
 constexpr char kSessionTag = 's';
+constexpr char kFoldTag = 'f';
 constexpr char kDeadlineTag = 'd';
 constexpr size_t kNumberBytes = 8;
 constexpr size_t kChecksumBytes = 4;
 // Which layout the directory has; another one is refused.
 constexpr char kFormatKey[] = "format";
-constexpr char kFormat[] = "1";
+constexpr char kFormat[] = "2";
+// So many events are removed one by one, more of them as a range: each read of the store looks
+// through all ranges that were removed lately, and single ones hold the writer up.
+constexpr uint64_t kSingleDeletesMax = 2'048;
 
 std::string Number(uint64_t number) {
   std::string bytes(kNumberBytes, '\0');
@@ -51,6 +56,10 @@ std::string SessionKey(const std::string& session_id) {
   return absl::StrCat(std::string(1, kSessionTag), session_id);
 }
 
+std::string FoldKey(const std::string& session_id) {
+  return absl::StrCat(std::string(1, kFoldTag), session_id);
+}
+
 std::string DeadlineKey(const Deadline& deadline) {
   return absl::StrCat(std::string(1, kDeadlineTag),
                       Number(static_cast<uint64_t>(absl::ToUnixMillis(deadline.time))),
@@ -75,24 +84,83 @@ std::string Checksum(const rocksdb::Slice& key, const rocksdb::Slice& record) {
   return Number(crc).substr(kNumberBytes - kChecksumBytes);
 }
 
-std::string EncodeRecord(const std::string& key, const StoredEvent& event) {
-  EventRecord record;
-  record.set_event(event.bytes);
-  record.set_idempotency_key(event.idempotency_key);
-  record.set_payload_hash(event.payload_hash);
+std::string Seal(const std::string& key, const google::protobuf::MessageLite& record) {
   const std::string bytes = record.SerializeAsString();
   return Checksum(key, bytes) + bytes;
 }
 
-absl::StatusOr<StoredEventPtr> DecodeRecord(rocksdb::Slice key, rocksdb::Slice value) {
-  const absl::Status damaged = absl::DataLossError("a record of the store is damaged");
-  if (value.size() < kChecksumBytes) return damaged;
+// False: the record is damaged.
+bool Unseal(rocksdb::Slice key, rocksdb::Slice value, google::protobuf::MessageLite& record) {
+  if (value.size() < kChecksumBytes) return false;
   const rocksdb::Slice bytes(value.data() + kChecksumBytes, value.size() - kChecksumBytes);
-  if (rocksdb::Slice(value.data(), kChecksumBytes) != Checksum(key, bytes)) return damaged;
+  return rocksdb::Slice(value.data(), kChecksumBytes) == Checksum(key, bytes) &&
+         record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+EventRecord RecordOf(const StoredEvent& event) {
   EventRecord record;
-  if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return damaged;
+  record.set_event(event.bytes);
+  record.set_idempotency_key(event.idempotency_key);
+  record.set_payload_hash(event.payload_hash);
+  return record;
+}
+
+SessionRecord RecordOf(const StoredSession& session) {
+  SessionRecord record;
+  record.set_summary(session.summary.SerializeAsString());
+  record.set_first_sequence(session.first_sequence);
+  return record;
+}
+
+FoldRecord RecordOf(const FoldState& fold) {
+  FoldRecord record;
+  record.set_through(fold.through);
+  for (const StoredEventPtr& event : fold.entries) record.add_entries(event->bytes);
+  record.set_results_processing(fold.totals.results_processing);
+  record.set_results_completed(fold.totals.results_completed);
+  record.set_results_failed(fold.totals.results_failed);
+  record.set_status(fold.totals.status);
+  record.set_end_sequence(fold.totals.end_sequence);
+  record.set_clarifications_left_out(fold.totals.clarifications_left_out);
+  record.set_model_results_left_out(fold.totals.model_results_left_out);
+  return record;
+}
+
+absl::StatusOr<StoredEventPtr> ReadEvent(rocksdb::Slice key, rocksdb::Slice value) {
+  EventRecord record;
+  if (!Unseal(key, value, record)) return absl::DataLossError("store: an event is damaged");
   return ParseStoredEvent(std::move(*record.mutable_event()),
                           std::move(*record.mutable_idempotency_key()), record.payload_hash());
+}
+
+absl::StatusOr<StoredSession> ReadSession(rocksdb::Slice key, rocksdb::Slice value) {
+  SessionRecord record;
+  StoredSession session;
+  if (!Unseal(key, value, record) || !session.summary.ParseFromString(record.summary())) {
+    return absl::DataLossError("store: a session's record is damaged");
+  }
+  session.first_sequence = record.first_sequence();
+  return session;
+}
+
+absl::StatusOr<FoldState> ReadFold(rocksdb::Slice key, rocksdb::Slice value) {
+  FoldRecord record;
+  if (!Unseal(key, value, record)) return absl::DataLossError("store: a fold is damaged");
+  FoldState fold;
+  fold.through = record.through();
+  for (std::string& bytes : *record.mutable_entries()) {
+    absl::StatusOr<StoredEventPtr> event = ParseStoredEvent(std::move(bytes), "", 0);
+    if (!event.ok()) return event.status();
+    fold.entries.push_back(*std::move(event));
+  }
+  fold.totals.results_processing = record.results_processing();
+  fold.totals.results_completed = record.results_completed();
+  fold.totals.results_failed = record.results_failed();
+  fold.totals.status = static_cast<v1::SessionStatus>(record.status());
+  fold.totals.end_sequence = record.end_sequence();
+  fold.totals.clarifications_left_out = record.clarifications_left_out();
+  fold.totals.model_results_left_out = record.model_results_left_out();
+  return fold;
 }
 
 absl::Status StoreError(const rocksdb::Status& status) {
@@ -130,14 +198,36 @@ absl::Status CheckFormat(rocksdb::DB& db, const std::string& directory) {
   return absl::OkStatus();
 }
 
-void Put(const StoreAppend& append, rocksdb::WriteBatch& batch) {
-  for (const StoredEventPtr& event : append.events) {
-    const std::string key = EventKey(append.session_id, event->sequence);
-    batch.Put(key, EncodeRecord(key, *event));
+// Events from `first` to the one before `end`.
+void RemoveEvents(const std::string& session_id, uint64_t first, uint64_t end,
+                  rocksdb::WriteBatch& batch) {
+  if (end - first > kSingleDeletesMax) {
+    batch.DeleteRange(EventKey(session_id, first), EventKey(session_id, end));
+    return;
   }
-  batch.Put(SessionKey(append.session_id), append.summary.SerializeAsString());
-  for (const Deadline& deadline : append.deadlines_set) batch.Put(DeadlineKey(deadline), "");
+  for (uint64_t sequence = first; sequence < end; ++sequence) {
+    batch.Delete(EventKey(session_id, sequence));
+  }
+}
+
+void PutRecord(const std::string& key, const google::protobuf::MessageLite& record,
+               rocksdb::WriteBatch& batch) {
+  batch.Put(key, Seal(key, record));
+}
+
+// `first_kept` before it.
+void Put(const StoreAppend& append, uint64_t first_kept, rocksdb::WriteBatch& batch) {
+  const std::string& id = append.session_id;
+  for (const StoredEventPtr& event : append.events) {
+    PutRecord(EventKey(id, event->sequence), RecordOf(*event), batch);
+  }
+  PutRecord(SessionKey(id), RecordOf(append.session), batch);
+  if (append.session.fold.has_value()) {
+    PutRecord(FoldKey(id), RecordOf(*append.session.fold), batch);
+    RemoveEvents(id, first_kept, append.session.first_sequence, batch);
+  }
   for (const Deadline& deadline : append.deadlines_cleared) batch.Delete(DeadlineKey(deadline));
+  for (const Deadline& deadline : append.deadlines_set) batch.Put(DeadlineKey(deadline), "");
 }
 
 }  // namespace
@@ -161,42 +251,48 @@ absl::StatusOr<std::unique_ptr<Store>> RocksDbStore::Open(RocksDbStoreOptions op
 RocksDbStore::RocksDbStore(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
 RocksDbStore::~RocksDbStore() = default;
 
-absl::StatusOr<v1::Position> RocksDbStore::TopOf(const std::string& session_id) {
+absl::StatusOr<StoredSession> RocksDbStore::FindSession(const rocksdb::ReadOptions& options,
+                                                        const std::string& session_id) {
   std::string value;
-  const rocksdb::Status status = db_->Get({}, SessionKey(session_id), &value);
-  if (status.IsNotFound()) return v1::Position();
+  const std::string key = SessionKey(session_id);
+  const rocksdb::Status status = db_->Get(options, key, &value);
+  if (status.IsNotFound()) return StoredSession();
   if (!status.ok()) return StoreError(status);
-  v1::SessionSummary summary;
-  if (!summary.ParseFromString(value))
-    return absl::DataLossError("store: a session's summary is damaged");
-  return summary.position();
+  return ReadSession(key, value);
+}
+
+absl::StatusOr<FoldState> RocksDbStore::FindFold(const rocksdb::ReadOptions& options,
+                                                 const std::string& session_id) {
+  std::string value;
+  const std::string key = FoldKey(session_id);
+  const rocksdb::Status status = db_->Get(options, key, &value);
+  if (status.IsNotFound()) return absl::DataLossError("store: a session's fold is missing");
+  if (!status.ok()) return StoreError(status);
+  return ReadFold(key, value);
 }
 
 std::vector<AppendOutcome> RocksDbStore::Commit(absl::Span<const StoreAppendPtr> group) {
   std::vector<AppendOutcome> outcomes(group.size());
-  std::unordered_map<std::string, v1::Position> tops;
+  std::unordered_map<std::string, StoredSession> sessions;
   rocksdb::WriteBatch batch;
   for (size_t i = 0; i < group.size(); ++i) {
     const StoreAppend& append = *group[i];
-    if (tops.find(append.session_id) == tops.end()) {
-      absl::StatusOr<v1::Position> top = TopOf(append.session_id);
-      if (!top.ok()) {
-        outcomes[i].status = top.status();
+    if (sessions.find(append.session_id) == sessions.end()) {
+      absl::StatusOr<StoredSession> found = FindSession({}, append.session_id);
+      if (!found.ok()) {
+        outcomes[i].status = found.status();
         continue;
       }
-      tops[append.session_id] = *std::move(top);
+      sessions[append.session_id] = *std::move(found);
     }
-    v1::Position& top = tops[append.session_id];
-    const StoredEvent& first = *append.events.front();
-    if (top.sequence() + 1 != first.sequence ||
-        (top.sequence() != 0 && top.epoch() != first.epoch)) {
-      outcomes[i] = {absl::AbortedError(
-                         absl::StrCat("the top is ", top.sequence(), ", not ", first.sequence - 1)),
-                     top};
+    StoredSession& session = sessions[append.session_id];
+    if (absl::Status behind = CheckBehind(append, session.summary.position()); !behind.ok()) {
+      outcomes[i] = {std::move(behind), session.summary.position()};
       continue;
     }
-    Put(append, batch);
-    top = append.summary.position();
+    Put(append, session.first_sequence, batch);
+    session.summary = append.session.summary;
+    session.first_sequence = append.session.first_sequence;
   }
   rocksdb::WriteOptions synced;
   synced.sync = true;
@@ -208,51 +304,64 @@ std::vector<AppendOutcome> RocksDbStore::Commit(absl::Span<const StoreAppendPtr>
   return outcomes;
 }
 
-absl::Status RocksDbStore::Scan(const std::string& session_id, uint64_t after,
+absl::Status RocksDbStore::Scan(const rocksdb::ReadOptions& options, const StoreRange& range,
                                 absl::FunctionRef<bool(const StoredEventPtr&)> each) {
-  const std::string prefix = EventPrefix(session_id);
-  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
-  uint64_t expected = after + 1;
-  for (at->Seek(EventKey(session_id, expected)); at->Valid(); at->Next(), ++expected) {
-    if (!at->key().starts_with(prefix)) break;
-    if (at->key() != EventKey(session_id, expected))
-      return absl::DataLossError("store: events are missing");
-    absl::StatusOr<StoredEventPtr> event = DecodeRecord(at->key(), at->value());
+  const absl::Status missing = absl::DataLossError("store: events are missing");
+  // Without it the iterator passes over what was removed of the next sessions.
+  const std::string end_key = EventKey(range.session_id, range.through + 1);
+  const rocksdb::Slice end(end_key);
+  rocksdb::ReadOptions bounded = options;
+  bounded.iterate_upper_bound = &end;
+  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(bounded));
+  at->Seek(EventKey(range.session_id, range.after + 1));
+  for (uint64_t expected = range.after + 1; expected <= range.through; ++expected, at->Next()) {
+    if (!at->status().ok()) return StoreError(at->status());
+    if (!at->Valid() || at->key() != EventKey(range.session_id, expected)) return missing;
+    absl::StatusOr<StoredEventPtr> event = ReadEvent(at->key(), at->value());
     if (!event.ok()) return event.status();
+    if ((*event)->epoch != range.epoch || (*event)->sequence != expected) return missing;
     if (!each(*event)) return absl::OkStatus();
   }
-  return at->status().ok() ? absl::OkStatus() : StoreError(at->status());
+  return absl::OkStatus();
 }
 
 absl::Status RocksDbStore::Load(const std::string& session_id,
+                                absl::FunctionRef<void(const StoredSession&)> session,
                                 absl::FunctionRef<void(const StoredEventPtr&)> each) {
-  absl::StatusOr<v1::Position> top = TopOf(session_id);
-  if (!top.ok()) return top.status();
-  if (top->sequence() == 0) return absl::OkStatus();
-  uint64_t last = 0;
-  const absl::Status scanned =
-      Scan(session_id, 0, [&each, &last, &top](const StoredEventPtr& event) {
-        if (event->sequence > top->sequence()) return false;
-        each(event);
-        last = event->sequence;
-        return true;
-      });
-  if (!scanned.ok()) return scanned;
-  if (last != top->sequence()) return absl::DataLossError("store: events are missing");
-  return absl::OkStatus();
+  rocksdb::ManagedSnapshot snapshot(db_.get());
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot.snapshot();
+  absl::StatusOr<StoredSession> found = FindSession(options, session_id);
+  if (!found.ok()) return found.status();
+  const v1::Position top = found->summary.position();
+  if (top.sequence() == 0) return absl::OkStatus();
+  if (found->first_sequence > 1) {
+    absl::StatusOr<FoldState> fold = FindFold(options, session_id);
+    if (!fold.ok()) return fold.status();
+    found->fold = *std::move(fold);
+  }
+  session(*found);
+  const StoreRange kept{session_id, top.epoch(), found->first_sequence - 1, top.sequence()};
+  return Scan(options, kept, [&each](const StoredEventPtr& event) {
+    each(event);
+    return true;
+  });
 }
 
 absl::Status RocksDbStore::ReadRange(const StoreRange& range,
                                      absl::FunctionRef<bool(const StoredEventPtr&)> each) {
-  absl::StatusOr<v1::Position> top = TopOf(range.session_id);
-  if (!top.ok()) return top.status();
-  if (top->sequence() != 0 && top->epoch() != range.epoch) {
-    return absl::OutOfRangeError("the session has another epoch");
+  rocksdb::ManagedSnapshot snapshot(db_.get());
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot.snapshot();
+  const absl::StatusOr<StoredSession> session = FindSession(options, range.session_id);
+  if (!session.ok()) return session.status();
+  const v1::Position& top = session->summary.position();
+  if (top.epoch() != range.epoch) return absl::OutOfRangeError("the session has another epoch");
+  if (range.after + 1 < session->first_sequence) {
+    return absl::OutOfRangeError("the events are not kept any more");
   }
-  if (top->sequence() < range.through) return absl::DataLossError("store: events are missing");
-  return Scan(range.session_id, range.after, [&each, &range](const StoredEventPtr& event) {
-    return event->sequence <= range.through && each(event) && event->sequence < range.through;
-  });
+  if (top.sequence() < range.through) return absl::DataLossError("store: events are missing");
+  return Scan(options, range, each);
 }
 
 absl::StatusOr<std::vector<v1::SessionSummary>> RocksDbStore::ListSessions(
@@ -263,10 +372,9 @@ absl::StatusOr<std::vector<v1::SessionSummary>> RocksDbStore::ListSessions(
   for (at->Seek(after); at->Valid() && sessions.size() < sessions_max; at->Next()) {
     if (at->key()[0] != kSessionTag) break;
     if (at->key() == after) continue;
-    v1::SessionSummary& summary = sessions.emplace_back();
-    if (!summary.ParseFromArray(at->value().data(), static_cast<int>(at->value().size()))) {
-      return absl::DataLossError("store: a session's summary is damaged");
-    }
+    absl::StatusOr<StoredSession> session = ReadSession(at->key(), at->value());
+    if (!session.ok()) return session.status();
+    sessions.push_back(std::move(session->summary));
   }
   if (!at->status().ok()) return StoreError(at->status());
   return sessions;

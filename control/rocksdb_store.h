@@ -1,9 +1,11 @@
 // The store in RocksDB, embedded: one directory, one process.
 //
 // Threads: any. A commit is one WriteBatch with a synced write-ahead log: one fdatasync for the
-// group. Keys, by their first byte: 'e' session \0 sequence (8 bytes, highest first) → checksum and
-// EventRecord; 's' session → SessionSummary; 'd' milliseconds (8 bytes, highest first) session \0
-// clarification → nothing. RocksDB is known to this file pair alone.
+// group. Keys, by their first byte: 'e' session \0 sequence (8 bytes, highest first) → EventRecord;
+// 's' session → SessionRecord; 'f' session → FoldRecord; each record behind a checksum of key and
+// record. 'd' milliseconds (8 bytes, highest first) session \0 clarification → nothing. What reads
+// more than one key reads a snapshot, so that a commit beside it shows whole or not at all. RocksDB
+// is known to this file pair alone.
 #pragma once
 
 #include <memory>
@@ -14,7 +16,7 @@
 
 namespace rocksdb {
 class DB;
-class WriteBatch;
+struct ReadOptions;
 }  // namespace rocksdb
 
 namespace sessioncast::control {
@@ -34,6 +36,7 @@ class RocksDbStore : public Store {
 
   std::vector<AppendOutcome> Commit(absl::Span<const StoreAppendPtr> group) override;
   absl::Status Load(const std::string& session_id,
+                    absl::FunctionRef<void(const StoredSession&)> session,
                     absl::FunctionRef<void(const StoredEventPtr&)> each) override;
   absl::Status ReadRange(const StoreRange& range,
                          absl::FunctionRef<bool(const StoredEventPtr&)> each) override;
@@ -45,10 +48,13 @@ class RocksDbStore : public Store {
  private:
   explicit RocksDbStore(std::unique_ptr<rocksdb::DB> db);
 
-  // {"", 0}: there is no such session.
-  absl::StatusOr<v1::Position> TopOf(const std::string& session_id);
-  // Events behind `after`, until `each` returns false; that they are dense is checked.
-  absl::Status Scan(const std::string& session_id, uint64_t after,
+  // Without the fold. Position {"", 0}: there is no such session.
+  absl::StatusOr<StoredSession> FindSession(const rocksdb::ReadOptions& options,
+                                            const std::string& session_id);
+  absl::StatusOr<FoldState> FindFold(const rocksdb::ReadOptions& options,
+                                     const std::string& session_id);
+  // The events of the range, until `each` returns false; that none is missing is checked.
+  absl::Status Scan(const rocksdb::ReadOptions& options, const StoreRange& range,
                     absl::FunctionRef<bool(const StoredEventPtr&)> each);
 
   std::unique_ptr<rocksdb::DB> db_;

@@ -20,6 +20,7 @@
 #include "absl/types/span.h"
 #include "control/deadline.h"
 #include "control/event.h"
+#include "control/stored_session.h"
 #include "sessioncast/v1/session_service.pb.h"
 
 namespace sessioncast::control {
@@ -27,14 +28,20 @@ namespace sessioncast::control {
 // Events of one session in a piece, with all that is to be stored in the same batch.
 struct StoreAppend {
   std::string session_id;
-  // Dense, of one epoch; the first follows the top.
+  // The top that it is for.
+  v1::Position after;
+  // Dense, of one epoch; the first follows `after`.
   std::vector<StoredEventPtr> events;
-  // The session after it.
-  v1::SessionSummary summary;
+  // The session after it. Kept events below its first are removed; it has a fold then, and that one
+  // replaces what is stored.
+  StoredSession session;
   std::vector<Deadline> deadlines_set;
   std::vector<Deadline> deadlines_cleared;
 };
 using StoreAppendPtr = std::shared_ptr<const StoreAppend>;
+
+// ABORTED unless `top`, {"", 0} without a session, is the one that the append is for.
+absl::Status CheckBehind(const StoreAppend& append, const v1::Position& top);
 
 struct AppendOutcome {
   // OK: durable. ABORTED: not stored, since the top is another. Others: unknown.
@@ -59,13 +66,15 @@ class Store {
   // them.
   virtual std::vector<AppendOutcome> Commit(absl::Span<const StoreAppendPtr> group) = 0;
 
-  // Every kept event of the session, in order. None for a session that does not exist. DATA_LOSS if
-  // one is damaged.
+  // The session, with its fold if there is one, then every kept event, in order. Nothing for a
+  // session that does not exist. DATA_LOSS if anything is damaged or missing.
   virtual absl::Status Load(const std::string& session_id,
+                            absl::FunctionRef<void(const StoredSession&)> session,
                             absl::FunctionRef<void(const StoredEventPtr&)> each) = 0;
 
   // Events of the range in order, until there are no more or `each` returns false. OUT_OF_RANGE if
-  // the session has another epoch; DATA_LOSS if an event is damaged or missing.
+  // the session has another epoch, or the first of the range is not kept any more: never a part of
+  // what was asked for behind a hole. DATA_LOSS if an event is damaged or missing.
   virtual absl::Status ReadRange(const StoreRange& range,
                                  absl::FunctionRef<bool(const StoredEventPtr&)> each) = 0;
 

@@ -58,9 +58,9 @@ ROOMS = {
 LAYERS = {
     "control": [
         ["utf8", "random", "worker_pool", "error_detail"],
-        ["validate", "handling", "deadline"],
+        ["validate", "handling", "deadline", "retention"],
         ["event"],
-        ["fold", "pager"],
+        ["fold", "pager", "stored_session"],
         ["history", "store"],
         ["session", "memory_store", "rocksdb_store", "commit_queue", "deadline_thread"],
         ["broker"],
@@ -103,6 +103,7 @@ PURE = [
     "control/event",
     "control/fold",
     "control/pager",
+    "control/retention",
     "control/history",
     "edge/cursor",
     "edge/pace",

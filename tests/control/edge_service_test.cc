@@ -249,6 +249,31 @@ TEST_F(EdgeServiceTest, APositionThatIsNotThereIsAnOutcome) {
   EXPECT_EQ(response.top().sequence(), 1u);
 }
 
+TEST_F(EdgeServiceTest, APositionThatIsNotKeptAnyMoreIsAnOutcomeAndTheFoldIsThere) {
+  control::ServerOptions options;
+  options.store = "memory";
+  options.broker.history.kept.events_max = 16;
+  ControlServer server(options);
+  for (int n = 1; n <= 40; ++n) {
+    Call call;
+    v1::PublishEventResponse response;
+    const v1::Event event = n == 1 ? ProgressEvent("s1", 5) : CustomEvent("s1", "x");
+    ASSERT_TRUE(server.sessions().PublishEvent(&call, PublishRequest(event), &response).ok());
+  }
+  Call from_start;
+  v1::ReadEventsResponse response;
+  ASSERT_TRUE(server.edges().ReadEvents(&from_start, After("s1", {}), &response).ok());
+  EXPECT_EQ(response.outcome(), v1::ReadEventsResponse::OUTCOME_OUT_OF_RANGE);
+  EXPECT_EQ(response.top().sequence(), 40u);
+  v1::ReadEventsRequest request;
+  request.set_session_id("s1");
+  request.mutable_fold();
+  Call fold;
+  ASSERT_TRUE(server.edges().ReadEvents(&fold, request, &response).ok());
+  EXPECT_EQ(SequencesOf(response.events()), (Sequences{1}));
+  EXPECT_EQ(response.through_sequence(), 40u);
+}
+
 TEST_F(EdgeServiceTest, ASessionWithoutEventsIsAnEmptyPage) {
   const v1::ReadEventsResponse response = Read(After("nobody", {}));
   EXPECT_EQ(response.outcome(), v1::ReadEventsResponse::OUTCOME_PAGE);

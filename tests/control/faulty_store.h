@@ -37,10 +37,36 @@ class FaultyStore : public control::MemoryStore {
   }
 
   absl::Status Load(const std::string& session_id,
+                    absl::FunctionRef<void(const control::StoredSession&)> session,
                     absl::FunctionRef<void(const control::StoredEventPtr&)> each) override {
     ++loads_;
     if (loads_fail_) return absl::UnavailableError("told to fail");
-    return MemoryStore::Load(session_id, each);
+    return MemoryStore::Load(session_id, session, each);
+  }
+
+  absl::Status ReadRange(const control::StoreRange& range,
+                         absl::FunctionRef<bool(const control::StoredEventPtr&)> each) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      ++reads_waiting_;
+      mutex_.Await(absl::Condition(this, &FaultyStore::MayRead));
+      --reads_waiting_;
+    }
+    return MemoryStore::ReadRange(range, each);
+  }
+
+  void HoldReads() {
+    absl::MutexLock lock(&mutex_);
+    reads_held_ = true;
+  }
+  void WaitForAHeldRead() {
+    absl::MutexLock lock(&mutex_);
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(this, &FaultyStore::HasWaitingRead),
+                                        absl::Seconds(30)));
+  }
+  void LetReadsGo() {
+    absl::MutexLock lock(&mutex_);
+    reads_held_ = false;
   }
 
   void Hold() {
@@ -66,9 +92,13 @@ class FaultyStore : public control::MemoryStore {
  private:
   bool MayPass() const { return !held_; }
   bool HasWaiting() const { return waiting_ > 0; }
+  bool MayRead() const { return !reads_held_; }
+  bool HasWaitingRead() const { return reads_waiting_ > 0; }
 
   absl::Mutex mutex_;
   bool held_ = false;
+  bool reads_held_ = false;
+  int reads_waiting_ = 0;
   int waiting_ = 0;
   Fault fault_ = Fault::kNone;
   std::atomic<bool> loads_fail_{false};

@@ -1,14 +1,12 @@
-// History: positions, keys, heads, clarifications, windows; and random operations against a naive
-// model.
+// History: positions, keys, heads, clarifications, windows, what is kept.
 #include "control/history.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <map>
+#include <algorithm>
 #include <optional>
-#include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/control/events.h"
@@ -93,6 +91,7 @@ TEST_F(HistoryTest, AKeyIsLookedUpBeforeTheEnd) {
 TEST_F(HistoryTest, AKeyIsKnownAfterARestart) {
   const Answer first = AppendDurably(CustomEvent(kSession, "a"), "k");
   History restarted(kSession, {});
+  restarted.Restore(history_.AssignedSession());
   restarted.Restore(first.appended.front());
   EXPECT_EQ(restarted.Append(CustomEvent(kSession, "a"), "k", At(1)).outcome, Outcome::kDuplicate);
   EXPECT_TRUE(
@@ -256,189 +255,184 @@ TEST_F(HistoryTest, AConflatedPageCountsOnlyWhatItKeeps) {
   EXPECT_EQ(SequencesOf(page.events), (Sequences{100}));
 }
 
-// --- Against a naive model
-// ---------------------------------------------------------------------------------------------
+// --- What is kept
 
-// What a history should be: plain lists, looked through from the beginning each time.
-struct NaiveEvent {
-  v1::Event published;
-  std::string key;
+// A history with limits of its own, every append of which is durable at once, and what a store has
+// of it then.
+class KeptTest : public testing::Test {
+ protected:
+  Answer Append(v1::Event event, const std::string& key = "") {
+    Answer answer = history_->Append(std::move(event), key, At(seconds_));
+    Store(answer);
+    return answer;
+  }
+  void Store(const Answer& answer) {
+    if (answer.appended.empty()) return;
+    std::optional<control::FoldState> fold = std::move(stored_.fold);
+    stored_ = history_->AssignedSession();
+    stored_.fold = answer.fold.has_value() ? answer.fold : std::move(fold);
+    events_.insert(events_.end(), answer.appended.begin(), answer.appended.end());
+    events_.erase(events_.begin(),
+                  events_.begin() + static_cast<ptrdiff_t>(events_.size() - kept()));
+    history_->Durable(answer.appended.back()->sequence);
+  }
+  void Restart(HistoryOptions options) {
+    options_ = options;
+    history_.emplace(kSession, options);
+    if (stored_.summary.position().sequence() == 0) return;
+    history_->Restore(stored_);
+    for (const StoredEventPtr& event : events_) history_->Restore(event);
+  }
+  uint64_t first() const { return stored_.first_sequence; }
+  size_t kept() const { return stored_.summary.position().sequence() - first() + 1; }
+
+  HistoryOptions options_;
+  std::optional<History> history_{std::in_place, kSession, HistoryOptions{}};
+  control::StoredSession stored_;
+  std::vector<StoredEventPtr> events_;
+  int64_t seconds_ = 1'000;
 };
 
-class NaiveLog {
- public:
-  std::optional<uint64_t> SequenceOfKey(const std::string& key) const {
-    for (size_t i = 0; i < log.size(); ++i) {
-      if (!key.empty() && log[i].key == key) return i + 1;
-    }
-    return std::nullopt;
+TEST_F(KeptTest, AtTheLimitAllEventsAreKeptAndOnePastItTheOldestEighthLeaves) {
+  options_.kept.events_max = 80;
+  Restart(options_);
+  for (int n = 1; n <= 80; ++n) Append(CustomEvent(kSession, "x"));
+  EXPECT_TRUE(history_->Has(PositionAt("", 0)));
+  EXPECT_EQ(first(), 1u);
+  const Answer over = Append(CustomEvent(kSession, "x"));
+  EXPECT_EQ(first(), 11u);
+  ASSERT_TRUE(over.fold.has_value());
+  EXPECT_EQ(over.fold->through, 81u);
+  EXPECT_FALSE(Append(CustomEvent(kSession, "x")).fold.has_value());
+  for (int n = 0; n < 1'000; ++n) {
+    Append(CustomEvent(kSession, "x"));
+    ASSERT_LE(kept(), 80u);
+    ASSERT_GE(kept(), 70u);
   }
-  bool Ended() const { return !log.empty() && (log.back().published.has_completed()); }
-  // The last event of it, as sequence; 0: none.
-  uint64_t LastOf(const std::string& clarification_id) const {
-    for (size_t i = log.size(); i > 0; --i) {
-      if (log[i - 1].published.clarification().clarification_id() == clarification_id) return i;
-    }
-    return 0;
-  }
-  bool IsOpen(const std::string& clarification_id) const {
-    const uint64_t last = LastOf(clarification_id);
-    return last != 0 &&
-           log[last - 1].published.clarification().status() == v1::CLARIFICATION_STATUS_PENDING;
-  }
+}
 
-  std::vector<NaiveEvent> log;  // all that is assigned
-  size_t durable = 0;
-};
-
-class RandomHistory {
- public:
-  explicit RandomHistory(uint32_t seed) : random_(seed) {}
-
-  void Step() {
-    switch (Pick(8)) {
-      case 0:
-      case 1:
-        return Publish(CustomEvent(kSession, std::to_string(Pick(3))), Key());
-      case 2:
-        return Publish(ProgressEvent(kSession, Pick(101)), Key());
-      case 3:
-        return Ask(Name());
-      case 4:
-        return AnswerOne(Name());
-      case 5:
-        return Commit();
-      case 6:
-        return Pick(4) == 0 ? Fail() : Commit();
-      default:
-        if (Pick(40) == 0) return End();
-        return Publish(ResultEvent(kSession, Name(), v1::MODEL_RESULT_STATUS_COMPLETED, Name()),
-                       Key());
-    }
+TEST_F(KeptTest, BytesAreLimitedToo) {
+  options_.kept.bytes_max = 100'000;
+  Restart(options_);
+  size_t fewest = 1'000'000;
+  for (int n = 0; n < 400; ++n) {
+    Append(CustomEvent(kSession, std::string(900, 'x')));
+    size_t bytes = 0;
+    for (const StoredEventPtr& event : events_) bytes += event->bytes.size();
+    ASSERT_LE(bytes, 100'000u);
+    if (n > 150) fewest = std::min(fewest, bytes);
   }
+  EXPECT_GE(fewest, 100'000u * 7 / 8 - 1'000);
+}
 
-  void Check() {
-    ASSERT_EQ(history_.assigned(), model_.log.size());
-    ASSERT_EQ(history_.top().sequence(), model_.durable);
-    const Page page =
-        history_.Read(0, PageLimits{.bytes_max = 1 << 24, .events_scanned_max = 1 << 20});
-    ASSERT_EQ(page.events.size(), model_.durable);
-    for (size_t i = 0; i < page.events.size(); ++i) {
-      const v1::Event event = EventOf(*page.events[i]);
-      ASSERT_EQ(event.position().sequence(), i + 1);
-      ASSERT_EQ(event.kind_case(), model_.log[i].published.kind_case());
-      ASSERT_EQ(event.custom().ShortDebugString(),
-                model_.log[i].published.custom().ShortDebugString());
-      ASSERT_EQ(event.clarification().status(), model_.log[i].published.clarification().status());
-    }
-  }
+TEST_F(KeptTest, OneEventIsAlwaysKept) {
+  options_.kept.bytes_max = 10;
+  Restart(options_);
+  for (int n = 0; n < 5; ++n) Append(CustomEvent(kSession, "larger than that"));
+  EXPECT_EQ(kept(), 1u);
+  EXPECT_EQ(history_->top().sequence(), 5u);
+}
 
- private:
-  uint32_t Pick(uint32_t below) {
-    return std::uniform_int_distribution<uint32_t>(0, below - 1)(random_);
-  }
-  std::string Name() { return "n" + std::to_string(Pick(6)); }
-  std::string Key() { return Pick(2) == 0 ? "" : "k" + std::to_string(Pick(20)); }
-  Stamp Now() {
-    return {absl::FromUnixSeconds(1'000 + Pick(100)), "epoch-" + std::to_string(Pick(100))};
-  }
+TEST_F(KeptTest, EventsLeaveWhenTheyAreTooOld) {
+  options_.kept.age_ms_max = 80'000;
+  Restart(options_);
+  for (int n = 0; n < 81; ++n, ++seconds_) Append(CustomEvent(kSession, "x"));
+  EXPECT_EQ(first(), 1u);
+  Append(CustomEvent(kSession, "x"));
+  EXPECT_EQ(first(), 11u);
+  seconds_ += 1'000;
+  Append(CustomEvent(kSession, "x"));
+  EXPECT_EQ(kept(), 1u);
+}
 
-  void Publish(v1::Event event, const std::string& key) {
-    const Answer answer = history_.Append(event, key, Now());
-    if (const auto known = model_.SequenceOfKey(key); known.has_value()) {
-      ASSERT_EQ(answer.rests_on, *known);
-      const bool same =
-          model_.log[*known - 1].published.SerializeAsString() == event.SerializeAsString();
-      ASSERT_EQ(answer.outcome, same ? Outcome::kDuplicate : Outcome::kRefused);
-    } else if (model_.Ended()) {
-      ASSERT_TRUE(absl::IsFailedPrecondition(answer.refusal));
-      ASSERT_EQ(answer.rests_on, model_.log.size());
-    } else {
-      ASSERT_EQ(answer.position.sequence(), model_.log.size() + 1);
-      model_.log.push_back({std::move(event), key});
-    }
-  }
+TEST_F(KeptTest, APositionIsThereExactlyIfAllBehindItIsKept) {
+  options_.kept.events_max = 8;
+  Restart(options_);
+  for (int n = 1; n <= 12; ++n) Append(CustomEvent(kSession, "x"));
+  ASSERT_EQ(first(), 5u);
+  EXPECT_FALSE(history_->Has(PositionAt("", 0)));
+  EXPECT_FALSE(history_->Has(PositionAt("epoch-01", 0)));
+  EXPECT_FALSE(history_->Has(PositionAt("epoch-01", 3)));
+  EXPECT_TRUE(history_->Has(PositionAt("epoch-01", 4)));
+  EXPECT_EQ(SequencesOf(history_->Read(4, {}).events), (Sequences{5, 6, 7, 8, 9, 10, 11, 12}));
+  EXPECT_FALSE(history_->Has(PositionAt("epoch-01", ~uint64_t{0})));
+}
 
-  void Ask(const std::string& id) {
-    const Answer answer = history_.Ask(QuestionEvent(kSession, id), Now());
-    if (const uint64_t last = model_.LastOf(id); last != 0) {
-      ASSERT_EQ(answer.outcome, Outcome::kDuplicate);
-      ASSERT_EQ(answer.rests_on, last);
-    } else if (model_.Ended()) {
-      ASSERT_TRUE(absl::IsFailedPrecondition(answer.refusal));
-    } else {
-      model_.log.push_back({QuestionEvent(kSession, id), ""});
-      ASSERT_EQ(answer.position.sequence(), model_.log.size());
-    }
+TEST_F(KeptTest, AKeyIsKnownExactlyAsLongAsItsEventIsKept) {
+  options_.kept.events_max = 8;
+  Restart(options_);
+  for (int n = 1; n <= 8; ++n) Append(CustomEvent(kSession, "x"), "k" + std::to_string(n));
+  EXPECT_EQ(Append(CustomEvent(kSession, "x"), "k1").outcome, Outcome::kDuplicate);
+  Append(CustomEvent(kSession, "x"), "k9");
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    EXPECT_EQ(Append(CustomEvent(kSession, "x"), "k2").outcome, Outcome::kDuplicate);
+    EXPECT_TRUE(absl::IsAlreadyExists(Append(CustomEvent(kSession, "y"), "k2").refusal));
+    Restart(options_);
   }
+  EXPECT_EQ(Append(CustomEvent(kSession, "y"), "k1").position.sequence(), 10u);
+  EXPECT_EQ(Append(CustomEvent(kSession, "y"), "k1").outcome, Outcome::kDuplicate);
+}
 
-  void AnswerOne(const std::string& id) {
-    const Answer answer = history_.EndClarification(AnswerTo(id, "x"), Now());
-    if (model_.IsOpen(id)) {
-      PushEnd(id, v1::CLARIFICATION_STATUS_ANSWERED);
-      ASSERT_EQ(answer.position.sequence(), model_.log.size());
-    } else {
-      ASSERT_EQ(answer.outcome, Outcome::kRefused);
-      ASSERT_EQ(answer.rests_on, model_.LastOf(id));
-    }
-  }
+TEST_F(KeptTest, AnUnstoredTrimIsSeenByNobodyAndGoesWithItsEvent) {
+  options_.kept.events_max = 8;
+  Restart(options_);
+  for (int n = 1; n <= 8; ++n) Append(CustomEvent(kSession, "x"), "k" + std::to_string(n));
+  const Answer over = history_->Append(CustomEvent(kSession, "x"), "", At(1));
+  const Answer again = history_->Append(CustomEvent(kSession, "other"), "k1", At(1));
+  EXPECT_EQ(again.outcome, Outcome::kAppended);
+  EXPECT_TRUE(history_->Has(PositionAt("", 0)));
+  EXPECT_EQ(history_->Read(0, {}).events.size(), 8u);
+  history_->Drop(10);
+  EXPECT_EQ(history_->AssignedSession().first_sequence, 2u);
+  EXPECT_EQ(Append(CustomEvent(kSession, "x"), "k2").outcome, Outcome::kDuplicate);
+  history_->Drop(9);
+  EXPECT_EQ(history_->AssignedSession().first_sequence, 1u);
+  EXPECT_EQ(Append(CustomEvent(kSession, "x"), "k1").outcome, Outcome::kDuplicate);
+}
 
-  void PushEnd(const std::string& id, v1::ClarificationStatus status) {
-    v1::Event ended = QuestionEvent(kSession, id);
-    ended.mutable_clarification()->set_status(status);
-    model_.log.push_back({std::move(ended), ""});
-  }
+TEST_F(KeptTest, TheSnapshotIsTheSameThoughNothingOfItIsInTheHistoryAnyMore) {
+  options_.kept.events_max = 8;
+  options_.fold.entries_max = 5;
+  Restart(options_);
+  for (const char* model : {"a", "b", "c", "d"})
+    Append(ResultEvent(kSession, model, v1::MODEL_RESULT_STATUS_COMPLETED, model));
+  Append(QuestionEvent(kSession, "closed"));
+  Store(history_->EndClarification(AnswerTo("closed", "yes"), At(seconds_)));
+  Append(QuestionEvent(kSession, "open"));
+  Append(ProgressEvent(kSession, 40));
+  for (int n = 0; n < 20; ++n) Append(CustomEvent(kSession, "x"));
+  const control::SnapshotView before = history_->Snapshot();
+  EXPECT_EQ(SequencesOf(before.events), (Sequences{2, 3, 4, 7, 8}));
+  Restart(options_);
+  const control::SnapshotView after = history_->Snapshot();
+  EXPECT_EQ(SequencesOf(after.events), SequencesOf(before.events));
+  EXPECT_EQ(after.summary.SerializeAsString(), before.summary.SerializeAsString());
+  EXPECT_EQ(after.clarifications_left_out, 1u);
+  EXPECT_EQ(after.model_results_left_out, 1u);
+  const v1::Progress filled =
+      EventOf(*Append(ProgressEvent(kSession, 50)).appended.front()).progress();
+  EXPECT_EQ(filled.prompts().completed(), 4u);
+  EXPECT_EQ(filled.clarification_count(), 1u);
+  EXPECT_EQ(Append(QuestionEvent(kSession, "open")).outcome, Outcome::kRefused);
+}
 
-  void End() {
-    const Answer answer = history_.Append(CompletedEvent(kSession), "", Now());
-    if (model_.Ended()) {
-      ASSERT_EQ(answer.outcome, Outcome::kRefused);
-      return;
-    }
-    std::map<uint64_t, std::string> open;
-    for (int i = 0; i < 6; ++i) {
-      const std::string id = "n" + std::to_string(i);
-      if (model_.IsOpen(id)) open[model_.LastOf(id)] = id;
-    }
-    for (const auto& [sequence, id] : open) PushEnd(id, v1::CLARIFICATION_STATUS_CANCELLED);
-    model_.log.push_back({CompletedEvent(kSession), ""});
-    ASSERT_EQ(answer.position.sequence(), model_.log.size());
-    ASSERT_EQ(answer.appended.size(), open.size() + 1);
-  }
+TEST_F(KeptTest, AnEndIsTheEndAlsoAfterARestart) {
+  options_.kept.events_max = 2;
+  Restart(options_);
+  for (int n = 0; n < 5; ++n) Append(CustomEvent(kSession, "x"));
+  Append(CompletedEvent(kSession), "end");
+  Restart(options_);
+  EXPECT_TRUE(history_->ended());
+  EXPECT_EQ(Append(CompletedEvent(kSession), "end").outcome, Outcome::kDuplicate);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Append(CustomEvent(kSession, "late")).refusal));
+}
 
-  void Commit() {
-    model_.durable += Pick(static_cast<uint32_t>(model_.log.size() - model_.durable) + 1);
-    history_.Durable(model_.durable);
-  }
-
-  void Fail() {
-    if (model_.log.size() == model_.durable) return;
-    const size_t first =
-        model_.durable + 1 + Pick(static_cast<uint32_t>(model_.log.size() - model_.durable));
-    history_.Drop(first);
-    model_.log.resize(first - 1);
-  }
-
-  std::mt19937 random_;
-  NaiveLog model_;
-  History history_{kSession, HistoryOptions{}};
-};
-
-TEST(HistoryModelTest, RandomOperationsGiveWhatTheNaiveModelGives) {
-  const char* given = std::getenv("SESSIONCAST_SEED");
-  const uint32_t first =
-      given == nullptr ? 1 : static_cast<uint32_t>(std::strtoul(given, nullptr, 10));
-  const uint32_t seeds = given == nullptr ? 300 : 1;
-  for (uint32_t seed = first; seed < first + seeds; ++seed) {
-    SCOPED_TRACE("SESSIONCAST_SEED=" + std::to_string(seed));
-    RandomHistory history(seed);
-    for (int step = 0; step < 200; ++step) {
-      history.Step();
-      if (testing::Test::HasFatalFailure()) return;
-    }
-    history.Check();
-    if (testing::Test::HasFatalFailure()) return;
-  }
+TEST_F(KeptTest, SmallerLimitsAfterARestartHoldFromTheNextEventOn) {
+  for (int n = 0; n < 100; ++n) Append(CustomEvent(kSession, "x"));
+  options_.kept.events_max = 16;
+  Restart(options_);
+  Append(CustomEvent(kSession, "x"));
+  EXPECT_EQ(kept(), 16u - 1);
 }
 
 }  // namespace

@@ -28,6 +28,12 @@ control::ServerOptions InMemory() {
   return options;
 }
 
+control::ServerOptions Keeping(size_t events) {
+  control::ServerOptions options = InMemory();
+  options.broker.history.kept.events_max = events;
+  return options;
+}
+
 v1::ErrorDetail DetailOf(const grpc::Status& status) {
   v1::StatusDetails rpc;
   v1::ErrorDetail detail;
@@ -161,6 +167,38 @@ TEST_P(SessionServiceTest, AStreamAfterAPositionThatIsNotThereSaysWhereToGoOn) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::OUT_OF_RANGE);
     EXPECT_EQ(DetailOf(status).snapshot_position().sequence(), 1u);
   }
+}
+
+TEST_P(SessionServiceTest, AReaderOfWhatIsNotKeptAnyMoreGoesOnFromTheSnapshot) {
+  ControlServer server(Keeping(16), GetParam());
+  v1::PublishEventResponse published;
+  for (int n = 1; n <= 40; ++n) {
+    Call call;
+    const auto request = PublishRequest(ProgressEvent("s1", n));
+    ASSERT_TRUE(server.sessions().PublishEvent(&call, request, &published).ok());
+  }
+  v1::Position old = published.position();
+  old.set_sequence(5);
+  v1::Position snapshot_position;
+  for (const v1::Position& after : {v1::Position(), old}) {
+    Call call;
+    const auto reader = server.sessions().StreamSession(&call, StreamRequest("s1", after));
+    EXPECT_TRUE(Read(*reader, 1).empty());
+    const grpc::Status status = reader->Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::OUT_OF_RANGE);
+    snapshot_position = DetailOf(status).snapshot_position();
+    EXPECT_EQ(snapshot_position.sequence(), 40u);
+  }
+  Call call;
+  const auto reader =
+      server.sessions().StreamSession(&call, StreamRequest("s1", snapshot_position));
+  reader->WaitForInitialMetadata();
+  Call end_call;
+  ASSERT_TRUE(server.sessions()
+                  .PublishEvent(&end_call, PublishRequest(CompletedEvent("s1")), &published)
+                  .ok());
+  EXPECT_EQ(Read(*reader, 10).size(), 1u);
+  EXPECT_TRUE(reader->Finish().ok());
 }
 
 TEST_P(SessionServiceTest, ASnapshotIsStampedWithItsPosition) {

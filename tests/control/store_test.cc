@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "control/history.h"
@@ -22,6 +25,7 @@ using control::Store;
 using control::StoreAppend;
 using control::StoreAppendPtr;
 using control::StoredEventPtr;
+using control::StoredSession;
 using control::StoreRange;
 
 using Sequences = std::vector<uint64_t>;
@@ -31,6 +35,7 @@ StoreAppend Events(const std::string& session_id, const std::string& epoch, uint
                    uint64_t last) {
   StoreAppend append;
   append.session_id = session_id;
+  append.after = first == 1 ? v1::Position() : PositionAt(epoch, first - 1);
   for (uint64_t sequence = first; sequence <= last; ++sequence) {
     v1::Event event = CustomEvent(session_id, "n" + std::to_string(sequence));
     *event.mutable_position() = PositionAt(epoch, sequence);
@@ -39,9 +44,26 @@ StoreAppend Events(const std::string& session_id, const std::string& epoch, uint
     append.events.push_back(
         control::MakeStoredEvent(event, "key" + std::to_string(sequence), sequence));
   }
-  append.summary.set_session_id(session_id);
-  *append.summary.mutable_position() = PositionAt(epoch, last);
-  append.summary.set_status(v1::SESSION_STATUS_ACTIVE);
+  append.session.summary.set_session_id(session_id);
+  *append.session.summary.mutable_position() = PositionAt(epoch, last);
+  append.session.summary.set_status(v1::SESSION_STATUS_ACTIVE);
+  return append;
+}
+
+// The same; with it what is below `kept_from` leaves, and the fold has one entry.
+StoreAppend Trimming(StoreAppend append, uint64_t kept_from) {
+  append.session.first_sequence = kept_from;
+  control::FoldState fold;
+  fold.through = append.events.back()->sequence;
+  fold.entries = {append.events.front()};
+  fold.totals = {.results_processing = 1,
+                 .results_completed = 2,
+                 .results_failed = 3,
+                 .status = v1::SESSION_STATUS_PROCESSING,
+                 .end_sequence = 4,
+                 .clarifications_left_out = 5,
+                 .model_results_left_out = 6};
+  append.session.fold = std::move(fold);
   return append;
 }
 
@@ -52,13 +74,22 @@ std::vector<AppendOutcome> Commit(Store& store, std::vector<StoreAppend> appends
   return store.Commit(group);
 }
 
-Sequences Loaded(Store& store, const std::string& session_id) {
+struct LoadedLog {
+  StoredSession session;
   Sequences sequences;
-  const absl::Status status = store.Load(session_id, [&sequences](const StoredEventPtr& event) {
-    sequences.push_back(event->sequence);
-  });
+};
+
+LoadedLog LoadedFrom(Store& store, const std::string& session_id) {
+  LoadedLog log;
+  const absl::Status status = store.Load(
+      session_id, [&log](const StoredSession& session) { log.session = session; },
+      [&log](const StoredEventPtr& event) { log.sequences.push_back(event->sequence); });
   EXPECT_TRUE(status.ok()) << status;
-  return sequences;
+  return log;
+}
+
+Sequences Loaded(Store& store, const std::string& session_id) {
+  return LoadedFrom(store, session_id).sequences;
 }
 
 Deadline DeadlineAt(int64_t seconds, const std::string& session_id,
@@ -122,14 +153,129 @@ TEST_P(StoreTest, InAGroupEachAppendSeesThoseBeforeIt) {
 TEST_P(StoreTest, EventsComeBackAsTheyWere) {
   const StoreAppend append = Events("s", "e", 1, 1);
   Commit(*store_, {append});
-  const absl::Status status = store_->Load("s", [&append](const StoredEventPtr& event) {
+  const auto check = [&append](const StoredEventPtr& event) {
     EXPECT_EQ(event->bytes, append.events[0]->bytes);
     EXPECT_EQ(event->epoch, "e");
     EXPECT_EQ(event->idempotency_key, "key1");
     EXPECT_EQ(event->payload_hash, 1u);
     EXPECT_EQ(event->summary.handling.delivery, v1::DELIVERY_MUST);
-  });
+  };
+  const absl::Status status = store_->Load(
+      "s", [](const StoredSession&) {}, check);
   EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_P(StoreTest, ATrimTakesWhatIsOldAndLeavesTheFold) {
+  Commit(*store_, {Events("s", "e", 1, 5), Events("r", "f", 1, 3)});
+  EXPECT_FALSE(LoadedFrom(*store_, "s").session.fold.has_value());
+  const StoreAppend trimming = Trimming(Events("s", "e", 6, 7), 4);
+  EXPECT_TRUE(Commit(*store_, {trimming})[0].status.ok());
+  const LoadedLog log = LoadedFrom(*store_, "s");
+  EXPECT_EQ(log.sequences, (Sequences{4, 5, 6, 7}));
+  EXPECT_EQ(log.session.first_sequence, 4u);
+  EXPECT_EQ(log.session.summary.position().sequence(), 7u);
+  ASSERT_TRUE(log.session.fold.has_value());
+  EXPECT_EQ(log.session.fold->through, 7u);
+  ASSERT_EQ(log.session.fold->entries.size(), 1u);
+  EXPECT_EQ(log.session.fold->entries[0]->bytes, trimming.events[0]->bytes);
+  const control::FoldTotals& totals = log.session.fold->totals;
+  EXPECT_EQ(totals.results_processing, 1u);
+  EXPECT_EQ(totals.results_completed, 2u);
+  EXPECT_EQ(totals.results_failed, 3u);
+  EXPECT_EQ(totals.status, v1::SESSION_STATUS_PROCESSING);
+  EXPECT_EQ(totals.end_sequence, 4u);
+  EXPECT_EQ(totals.clarifications_left_out, 5u);
+  EXPECT_EQ(totals.model_results_left_out, 6u);
+  EXPECT_EQ(Loaded(*store_, "r"), (Sequences{1, 2, 3}));
+}
+
+TEST_P(StoreTest, AFoldStaysUntilTheNextTrim) {
+  Commit(*store_, {Trimming(Events("s", "e", 1, 5), 4)});
+  StoreAppend between = Events("s", "e", 6, 6);
+  between.session.first_sequence = 4;
+  Commit(*store_, {between});
+  EXPECT_EQ(LoadedFrom(*store_, "s").session.fold->through, 5u);
+  Commit(*store_, {Trimming(Events("s", "e", 7, 7), 8)});
+  const LoadedLog empty = LoadedFrom(*store_, "s");
+  EXPECT_EQ(empty.sequences, (Sequences{}));
+  EXPECT_EQ(empty.session.fold->through, 7u);
+  StoreAppend next = Events("s", "e", 8, 8);
+  next.session.first_sequence = 8;
+  EXPECT_TRUE(Commit(*store_, {next})[0].status.ok());
+  EXPECT_EQ(Loaded(*store_, "s"), (Sequences{8}));
+}
+
+TEST_P(StoreTest, InAGroupATrimTakesWhatTheGroupBroughtToo) {
+  Commit(*store_,
+         {Events("s", "e", 1, 2), Events("s", "e", 3, 4), Trimming(Events("s", "e", 5, 6), 4)});
+  EXPECT_EQ(Loaded(*store_, "s"), (Sequences{4, 5, 6}));
+}
+
+TEST_P(StoreTest, ALongTrimIsNoDifferent) {
+  Commit(*store_, {Events("s", "e", 1, 5'000), Events("t", "f", 1, 5)});
+  Commit(*store_, {Trimming(Events("s", "e", 5'001, 5'001), 4'999)});
+  EXPECT_EQ(Loaded(*store_, "s"), (Sequences{4'999, 5'000, 5'001}));
+  EXPECT_EQ(Loaded(*store_, "t"), (Sequences{1, 2, 3, 4, 5}));
+}
+
+TEST_P(StoreTest, ARefusedAppendTrimsNothing) {
+  Commit(*store_, {Events("s", "e", 1, 5)});
+  EXPECT_TRUE(absl::IsAborted(Commit(*store_, {Trimming(Events("s", "e", 5, 5), 4)})[0].status));
+  EXPECT_EQ(Loaded(*store_, "s"), (Sequences{1, 2, 3, 4, 5}));
+  EXPECT_FALSE(LoadedFrom(*store_, "s").session.fold.has_value());
+}
+
+TEST_P(StoreTest, ARangeWhoseFirstEventIsNotKeptIsOutOfRange) {
+  Commit(*store_, {Events("s", "e", 1, 5)});
+  Commit(*store_, {Trimming(Events("s", "e", 6, 7), 4)});
+  Sequences sequences;
+  const auto take = [&sequences](const StoredEventPtr& event) {
+    sequences.push_back(event->sequence);
+    return true;
+  };
+  EXPECT_TRUE(absl::IsOutOfRange(store_->ReadRange({"s", "e", 0, 7}, take)));
+  EXPECT_TRUE(absl::IsOutOfRange(store_->ReadRange({"s", "e", 2, 7}, take)));
+  EXPECT_TRUE(absl::IsOutOfRange(store_->ReadRange({"s", "e", 0, 2}, take)));
+  EXPECT_TRUE(absl::IsOutOfRange(store_->ReadRange({"nobody", "e", 0, 2}, take)));
+  EXPECT_EQ(sequences, (Sequences{}));
+  EXPECT_TRUE(store_->ReadRange({"s", "e", 3, 7}, take).ok());
+  EXPECT_EQ(sequences, (Sequences{4, 5, 6, 7}));
+}
+
+TEST_P(StoreTest, AReaderBesideTrimsSeesAllOfItsRangeOrNothing) {
+  constexpr uint64_t kEvents = 4'000;
+  Commit(*store_, {Events("s", "e", 1, 100)});
+  std::atomic<bool> done{false};
+  std::thread writer([this, &done] {
+    for (uint64_t top = 101; top <= kEvents; top += 10) {
+      const auto outcome = Commit(*store_, {Trimming(Events("s", "e", top, top + 9), top - 90)});
+      EXPECT_TRUE(outcome[0].status.ok()) << outcome[0].status;
+    }
+    done = true;
+  });
+  int whole = 0;
+  for (bool last = false; !last;) {
+    last = done;  // then nothing comes in between
+    const LoadedLog log = LoadedFrom(*store_, "s");
+    const uint64_t first = log.session.first_sequence;
+    const uint64_t top = log.session.summary.position().sequence();
+    ASSERT_EQ(log.sequences.size(), top - first + 1);
+    uint64_t expected = first;
+    const absl::Status status =
+        store_->ReadRange({"s", "e", first - 1, top}, [&expected](const StoredEventPtr& event) {
+          EXPECT_EQ(event->sequence, expected++);
+          return true;
+        });
+    if (status.ok()) {
+      ++whole;
+      EXPECT_EQ(expected, top + 1);
+    } else {
+      EXPECT_TRUE(absl::IsOutOfRange(status)) << status;
+      EXPECT_EQ(expected, first);
+    }
+  }
+  writer.join();
+  EXPECT_GT(whole, 0);
 }
 
 TEST_P(StoreTest, SessionsWhoseNamesBeginAlikeAreApart) {
@@ -168,6 +314,14 @@ TEST_P(StoreTest, SessionsAreListedInOrder) {
   EXPECT_EQ((*second)[0].session_id(), "c");
 }
 
+TEST_P(StoreTest, ADeadlineThatIsClearedAndSetAgainIsSet) {
+  StoreAppend append = Events("s", "e", 1, 1);
+  append.deadlines_set = {DeadlineAt(20, "s", "c")};
+  append.deadlines_cleared = {DeadlineAt(20, "s", "c")};
+  Commit(*store_, {append});
+  EXPECT_EQ(store_->DueDeadlines(absl::InfiniteFuture(), 10)->size(), 1u);
+}
+
 TEST_P(StoreTest, DeadlinesComeInOrderOfTimeAndGoWithTheBatchThatClearsThem) {
   StoreAppend append = Events("s", "e", 1, 1);
   append.deadlines_set = {DeadlineAt(300, "s", "late"), DeadlineAt(20, "s", "early"),
@@ -190,9 +344,11 @@ TEST_P(StoreTest, DeadlinesComeInOrderOfTimeAndGoWithTheBatchThatClearsThem) {
 TEST_P(RocksDbStoreTest, EverythingIsThereAfterItWasOpenedAgain) {
   StoreAppend append = Events("s", "e", 1, 5);
   append.deadlines_set = {DeadlineAt(20, "s", "c")};
-  Commit(*store_, {append});
+  Commit(*store_, {append, Trimming(Events("t", "f", 1, 5), 4)});
   Open();
   EXPECT_EQ(Loaded(*store_, "s"), (Sequences{1, 2, 3, 4, 5}));
+  EXPECT_EQ(Loaded(*store_, "t"), (Sequences{4, 5}));
+  EXPECT_EQ(LoadedFrom(*store_, "t").session.fold->entries.size(), 1u);
   EXPECT_EQ(store_->DueDeadlines(absl::InfiniteFuture(), 10)->size(), 1u);
   EXPECT_TRUE(absl::IsAborted(Commit(*store_, {Events("s", "e", 5, 5)})[0].status));
   EXPECT_TRUE(Commit(*store_, {Events("s", "e", 6, 6)})[0].status.ok());
@@ -208,6 +364,15 @@ TEST(MemoryStoreTest, AFullStoreRefuses) {
   control::MemoryStore store({.bytes_max = 10'000});
   EXPECT_TRUE(Commit(store, {Events("s", "e", 1, 5)})[0].status.ok());
   EXPECT_TRUE(absl::IsResourceExhausted(Commit(store, {Events("s", "e", 6, 200)})[0].status));
+  EXPECT_EQ(Loaded(store, "s").size(), 5u);
+}
+
+TEST(MemoryStoreTest, ATrimMakesRoom) {
+  control::MemoryStore store({.bytes_max = 10'000});
+  for (uint64_t top = 5; top < 1'000; top += 5) {
+    const auto outcome = Commit(store, {Trimming(Events("s", "e", top - 4, top), top - 4)});
+    ASSERT_TRUE(outcome[0].status.ok()) << outcome[0].status;
+  }
   EXPECT_EQ(Loaded(store, "s").size(), 5u);
 }
 

@@ -1,0 +1,17 @@
+#include "control/store.h"
+
+#include <cassert>
+
+#include "absl/strings/str_cat.h"
+
+namespace sessioncast::control {
+
+absl::Status CheckBehind(const StoreAppend& append, const v1::Position& top) {
+  const v1::Position& after = append.after;
+  assert(append.events.empty() || append.events.front()->sequence == after.sequence() + 1);
+  if (after.sequence() == top.sequence() && after.epoch() == top.epoch()) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat("the top is ", top.sequence(), " of epoch '", top.epoch(),
+                                         "', not ", after.sequence(), " of '", after.epoch(), "'"));
+}
+
+}  // namespace sessioncast::control
