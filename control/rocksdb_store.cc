@@ -28,7 +28,7 @@ constexpr char kFormatKey[] = "format";
 constexpr char kFormat[] = "2";
 // So many events are removed one by one, more of them as a range: each read of the store looks
 // through all ranges that were removed lately, and single ones hold the writer up.
-constexpr uint64_t kSingleDeletesMax = 2'048;
+constexpr uint64_t kSingleDeletesMax = 128;
 
 std::string Number(uint64_t number) {
   std::string bytes(kNumberBytes, '\0');

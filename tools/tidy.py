@@ -73,7 +73,7 @@ LAYERS = {
         ["main"],
     ],
     "edge": [
-        ["wire", "attach_stream", "pace"],
+        ["wire", "attach_stream", "pace", "broken_rule"],
         ["cursor"],
         ["hub"],
         ["upstream"],

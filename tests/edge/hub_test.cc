@@ -32,15 +32,7 @@ class RecordingSocket : public socketio::Socket {
   bool connected() const override { return true; }
   bool recovered() const override { return false; }
   void EmitTagged(std::string_view, const Json&, socketio::Tag) override { std::abort(); }
-  void Emit(const socketio::EncodedEvent& event) override {
-    const Json packet = Json::parse(event.packet().substr(1));
-    std::string line = packet[0].get<std::string>() + " " + packet[1]["sequence"].dump();
-    if (packet[1].contains("skipped")) line += " skipped " + packet[1]["skipped"].dump();
-    lines.push_back(line);
-    tags_.push_back(event.tag());
-    if (!stopped) Leave(lines.size() - left_);
-    if (on_emit) on_emit();
-  }
+  void Emit(const socketio::EncodedEvent& event) override;
   void EmitWithAck(std::string_view, const Json&, std::chrono::milliseconds,
                    std::function<void(absl::Status, const Json&)>) override {
     std::abort();
@@ -51,16 +43,7 @@ class RecordingSocket : public socketio::Socket {
     std::abort();
   }
   size_t queued_bytes() const override { return (lines.size() - left_) * bytes_an_event; }
-  void DropQueued(const std::function<bool(const socketio::Tag&)>& is_dropped) override {
-    for (size_t i = left_ + (stopped ? 1 : 0); i < lines.size();) {
-      if (tags_[i] == nullptr || !is_dropped(tags_[i])) {
-        ++i;
-        continue;
-      }
-      lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(i));
-      tags_.erase(tags_.begin() + static_cast<std::ptrdiff_t>(i));
-    }
-  }
+  void DropQueued(const std::function<bool(const socketio::Tag&)>& is_dropped) override;
   void AwaitDrain(size_t bytes) override { drain_mark = std::max(bytes, drain_mark.value_or(0)); }
   void Flush() override {}
   void SetUnsentMax(std::optional<int> bytes) override { unsent_max = bytes; }
@@ -92,6 +75,27 @@ class RecordingSocket : public socketio::Socket {
   Cursor cursor_;
 };
 
+void RecordingSocket::Emit(const socketio::EncodedEvent& event) {
+  const Json packet = Json::parse(event.packet().substr(1));
+  std::string line = packet[0].get<std::string>() + " " + packet[1]["sequence"].dump();
+  if (packet[1].contains("skipped")) line += " skipped " + packet[1]["skipped"].dump();
+  lines.push_back(line);
+  tags_.push_back(event.tag());
+  if (!stopped) Leave(lines.size() - left_);
+  if (on_emit) on_emit();
+}
+
+void RecordingSocket::DropQueued(const std::function<bool(const socketio::Tag&)>& is_dropped) {
+  for (size_t i = left_ + (stopped ? 1 : 0); i < lines.size();) {
+    if (tags_[i] == nullptr || !is_dropped(tags_[i])) {
+      ++i;
+      continue;
+    }
+    lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(i));
+    tags_.erase(tags_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
 std::string ErrorEvent(uint64_t sequence, const std::string& epoch = kEpoch) {
   v1::Event event;
   event.set_session_id("s");
@@ -113,11 +117,17 @@ class HubTest : public testing::Test {
  protected:
   HubTest()
       : hub_(
-            {.now = [this] { return now_; }},
+            OptionsAt([this] { return now_; }),
             {.begin = [this](uint32_t id, const std::string& session) { interests_[session] = id; },
              .end = [this](uint32_t id) { ended_.push_back(id); },
              .read = [this](ReadRequest request) { reads_.push_back(request); }}) {
     hub_.Attached();
+  }
+
+  static Hub::Options OptionsAt(std::function<Pace::Time()> now) {
+    Hub::Options options;
+    options.now = std::move(now);
+    return options;
   }
 
   Hub::SubscriptionPtr Subscribe(RecordingSocket& socket, std::optional<Position> after,

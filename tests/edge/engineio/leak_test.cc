@@ -47,7 +47,7 @@ class LeakSink : public MessageSink {
   LeakSink(Connection& connection, Endings& endings) : connection_(connection), endings_(endings) {}
   void OnText(std::string_view text) override {
     if (text == "close") return connection_.Close(DisconnectReason::kForcedServerClose);
-    connection_.SendText(std::make_shared<const std::string>(text));
+    connection_.SendText(std::string(text));
   }
   void OnBinary(std::string_view) override {}
   void OnDrained() override {}
