@@ -1,9 +1,8 @@
 // An Engine.IO v4 server: listens, hands each TCP connection to the I/O thread that owns it, opens
 // connections, and answers what is not Engine.IO's by a handler.
 //
-// Threads: constructed, started, counted and stopped by one thread, not an I/O thread; connections()
-// and StopAccepting by any.
-// The functions in its options are called on I/O threads.
+// Threads: constructed, started, counted and stopped by one thread, not an I/O thread;
+// connections() and StopAccepting by any. The functions in its options are called on I/O threads.
 #pragma once
 
 #include <atomic>

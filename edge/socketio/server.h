@@ -279,7 +279,7 @@ class Server {
   // Since construction; in order of their index.
   const std::vector<std::unique_ptr<IoThread>>& threads() const;
   size_t connections() const;
-  // What is held now; asks each I/O thread and waits, so not from one of them. By the thread that starts and stops it.
+  // What is held now. Asks each I/O thread and waits: by the thread that starts and stops it.
   Held CountHeld() const;
 
  private:

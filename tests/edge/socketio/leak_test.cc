@@ -1,5 +1,6 @@
 // Sockets that go at each step of their life, ten thousand times each: nothing of them stays
 // behind, in the server or with its user.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <memory>
@@ -210,18 +211,21 @@ TEST_F(LeakOfSocketTest, TheServerEndsTheConnection) {
 }
 
 TEST_F(LeakOfSocketTest, AcknowledgementsAreAwaitedAtTheDrop) {
+  std::atomic<size_t> called = 0;
   std::atomic<size_t> unanswered = 0;
   server().Of("/").OnConnect([&](Socket& socket) {
     for (int i = 0; i < 3; ++i) {
       // What the user keeps in a callback goes with the answer.
       socket.EmitWithAck("question", Json::array(), milliseconds(60'000),
                          [&, keeps = socket.shared_from_this()](absl::Status status, const Json&) {
+                           ++called;
                            unanswered += absl::IsUnavailable(status) ? 1 : 0;
                          });
     }
   });
+  // The client answers one of them, if the drop does not overtake that.
   ExpectNothingLeft(
-      [&] { return unanswered / 3; },
+      [&] { return std::min(called / 3, unanswered / 2); },
       {.sentences = Joins({ReadsFrame("420["), SendsFrame("430[]"), &LeakClient::LeaveWebSocket})});
 }
 
