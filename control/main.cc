@@ -1,5 +1,6 @@
 // sessioncast-control: orders, keeps and hands out events. gRPC only.
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <memory>
 
 #include "control/flags.h"
@@ -7,6 +8,7 @@
 #include "spdlog/spdlog.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/signals.h"
+#include "tools/daemon/stop_deadline.h"
 
 namespace {
 
@@ -21,6 +23,8 @@ int Run(const sessioncast::control::ServerOptions& options,
   }
   const int signal = signals.Wait();
   spdlog::info("control stops: signal {}", signal);
+  const sessioncast::daemon::StopDeadline deadline(
+      std::chrono::milliseconds(options.stop_grace_ms) + std::chrono::seconds(5));
   (*server)->Stop();
   return 0;
 }

@@ -9,6 +9,7 @@
 #include "spdlog/spdlog.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/signals.h"
+#include "tools/daemon/stop_deadline.h"
 
 int main(int argc, char** argv) {
   sessioncast::daemon::StopSignals signals;
@@ -40,6 +41,7 @@ int main(int argc, char** argv) {
   }
   const int signal_number = signals.Wait();
   spdlog::info("signal {}: closing", signal_number);
+  const sessioncast::daemon::StopDeadline deadline;
   (*server)->Stop();
   return EXIT_SUCCESS;
 }

@@ -1,4 +1,5 @@
 // `serve`: control and edge in one process, over gRPC's in-process channel.
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "spdlog/spdlog.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/signals.h"
+#include "tools/daemon/stop_deadline.h"
 #include "tools/sessioncast/commands.h"
 
 namespace sessioncast::tool {
@@ -41,6 +43,8 @@ ExitCode Serve(const ServeOptions& options) {
   }
   const int signal_number = signals.Wait();
   spdlog::info("signal {}: closing", signal_number);
+  const daemon::StopDeadline deadline(std::chrono::milliseconds(options.control.stop_grace_ms) +
+                                      std::chrono::seconds(10));
   (*edge)->Stop();  // first, so that no client sees control go
   (*control)->Stop();
   return kDone;
