@@ -66,8 +66,8 @@ std::optional<WrittenPacket> Write(const Packet& packet) {
 
 void CheckWriting(Packet packet) {
   if (IsBinary(packet)) {
-    std::vector<std::string> attachments;
-    for (size_t i = 0; i < packet.attachments; ++i) attachments.emplace_back(1, 'a' + i);
+    std::vector<std::string> attachments;  // two of them may be placed
+    for (size_t i = 0; i < packet.attachments; ++i) attachments.emplace_back(90, 'a' + i);
     if (!socketio::FillAttachments(attachments, kLimits, *packet.payload).ok()) return;
     Require(BinaryBytesOf(*packet.payload) <= kLimits.attachments_bytes_max, "placed bytes");
   }
@@ -90,29 +90,31 @@ void CheckWriting(Packet packet) {
 }  // namespace
 
 std::vector<std::string> Seeds() {
-  return {"0",
-          R"(0{"token":"x"})",
-          R"(0/custom,{"a":1})",
-          "0/custom?token=1,",
-          "1",
-          "1/custom,",
-          R"(2["a"])",
-          R"(2007["a"])",
-          R"(2/n,12["a",null,true,[],{},-1.5e3,"\n\u001e\ud83d\ude00"])",
-          R"(2["a",1e300,0.1,-0.0,12345678901234567890,123456789012345678901])",
-          R"(2[1,"x"])",
-          R"(51-/admin,456["x",{"_placeholder":true,"num":0}])",
-          R"(52-["a",{"_placeholder":true,"num":1},[{"x":{"_placeholder":true,"num":0}}]])",
-          R"(510-["a",{"_placeholder":false},{"_placeholder":true,"num":10}])",
-          "30[]",
-          R"(61-7[{"_placeholder":true,"num":0}])",
-          R"(2["a",[[[[[[[]]]]]]]])",
-          R"(2["a",{"a":{"a":{"a":{"a":{"a":{"a":{"a":{}}}}}}}}])",
-          R"(2["connect"])",
-          R"(501-["a"])",
-          R"(2["a","\ud800"])",
-          R"(2["a",1e999])",
-          R"(29007199254740992["a"])"};
+  return {
+      "0",
+      R"(0{"token":"x"})",
+      R"(0/custom,{"a":1})",
+      "0/custom?token=1,",
+      "1",
+      "1/custom,",
+      R"(2["a"])",
+      R"(2007["a"])",
+      R"(2/n,12["a",null,true,[],{},-1.5e3,"\n\u001e\ud83d\ude00"])",
+      R"(2["a",1e300,0.1,-0.0,12345678901234567890,123456789012345678901])",
+      R"(2[1,"x"])",
+      R"(51-/admin,456["x",{"_placeholder":true,"num":0}])",
+      R"(52-["a",{"_placeholder":true,"num":1},[{"x":{"_placeholder":true,"num":0}}]])",
+      R"(510-["a",{"_placeholder":false},{"_placeholder":true,"num":10}])",
+      "30[]",
+      R"(61-[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}])",
+      R"(61-7[{"_placeholder":true,"num":0}])",
+      R"(2["a",[[[[[[[]]]]]]]])",
+      R"(2["a",{"a":{"a":{"a":{"a":{"a":{"a":{"a":{}}}}}}}}])",
+      R"(2["connect"])",
+      R"(501-["a"])",
+      R"(2["a","\ud800"])",
+      R"(2["a",1e999])",
+      R"(29007199254740992["a"])"};
 }
 
 }  // namespace sessioncast::fuzz

@@ -1,9 +1,10 @@
-// A client's WebSocket frames: the same events however the bytes are cut, texts that are UTF-8,
-// limits that are kept, and nothing after the end.
+// A client's WebSocket frames: what a naive reader reads, however the bytes are cut; texts that are
+// UTF-8; limits that are kept, of memory too.
 #include <algorithm>
 
 #include "edge/engineio/utf8.h"
 #include "edge/engineio/websocket_frame.h"
+#include "tests/fuzz/naive_frames.h"
 #include "tests/fuzz/target.h"
 #include "tests/support/client_frame.h"
 
@@ -47,28 +48,18 @@ void CheckMemory(std::string_view bytes) {
   Require(peak.bytes() <= kHeapBytesMax, "no more than a message is kept");
 }
 
-bool IsEnd(const FrameEvent& event) {
-  return event.kind == Kind::kClose || event.kind == Kind::kBroken;
+bool IsSame(const std::vector<FrameEvent>& some, const std::vector<FrameEvent>& others) {
+  return std::equal(
+      some.begin(), some.end(), others.begin(), others.end(), [](auto& one, auto& other) {
+        return one.kind == other.kind && one.payload == other.payload && one.code == other.code;
+      });
 }
 
 void CheckEvent(const FrameEvent& event) {
-  const std::string& payload = event.payload;
-  switch (event.kind) {
-    case Kind::kText:
-      Require(engineio::IsUtf8(payload), "a text is UTF-8");
-      [[fallthrough]];
-    case Kind::kBinary:
-      return Require(payload.size() <= kLimits.message_bytes_max, "messages have a limit");
-    case Kind::kPing:
-    case Kind::kPong:
-      return Require(payload.size() <= 125, "control frames are short");
-    case Kind::kClose:
-      return Require(event.code == 0 || (event.code >= 1000 && event.code < 5000), "close code");
-    case Kind::kBroken:
-      return Require(event.code == 1002 || (event.code >= 1007 && event.code <= 1009), "code");
-    case Kind::kNothing:
-      return Require(false, "nothing is no event");
-  }
+  const bool is_text = event.kind == Kind::kText;
+  const bool is_message = is_text || event.kind == Kind::kBinary;
+  Require(!is_text || engineio::IsUtf8(event.payload), "a text is UTF-8");
+  Require(event.payload.size() <= (is_message ? kLimits.message_bytes_max : 125), "sizes");
 }
 
 }  // namespace
@@ -85,6 +76,7 @@ std::vector<std::string> Seeds() {
           ClientFrame(0x88, "a"),
           ClientFrame(0x81, "a\xFF"),
           ClientFrame(0x82, std::string(513, 'x')),
+          ClientFrame(0x02, std::string(300, 'x')) + ClientFrame(0x80, std::string(300, 'x')),
           ClientFrame(0x01, "") + ClientFrame(0x00, "") + ClientFrame(0x80, ""),
           ClientFrame(0x80, "a"),
           ClientFrame(0x01, "a") + text,
@@ -103,18 +95,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   using fuzz::Require;
   const std::string_view stream = fuzz::Text(bytes, size);
   fuzz::CheckMemory(stream);
-  const std::vector<engineio::FrameEvent> events = fuzz::EventsOf(stream, 1);
-  for (const size_t piece_max : {size_t{7}, size_t{200}, size + 1}) {
-    const std::vector<engineio::FrameEvent> others = fuzz::EventsOf(stream, piece_max);
-    const bool is_same = std::equal(
-        events.begin(), events.end(), others.begin(), others.end(), [](auto& one, auto& other) {
-          return one.kind == other.kind && one.payload == other.payload && one.code == other.code;
-        });
-    Require(is_same, "the same events however the bytes are cut");
+  const fuzz::NaiveFrames naive(stream, fuzz::kLimits);
+  for (const size_t piece_max : {size_t{1}, size_t{7}, size_t{200}, size + 1}) {
+    Require(fuzz::IsSame(fuzz::EventsOf(stream, piece_max), naive.events()),
+            "what a naive reader reads, however the bytes are cut");
   }
-  for (const engineio::FrameEvent& event : events) {
-    fuzz::CheckEvent(event);
-    Require(!fuzz::IsEnd(event) || &event == &events.back(), "nothing comes after the end");
-  }
+  for (const engineio::FrameEvent& event : naive.events()) fuzz::CheckEvent(event);
   return 0;
 }
