@@ -111,6 +111,7 @@ PURE = [
     "edge/engineio/packet",
     "edge/engineio/utf8",
     "edge/engineio/websocket_frame",
+    "edge/socketio/json_text",
     "edge/socketio/packet",
 ]
 IMPURE = re.compile(

@@ -1,3 +1,4 @@
+#include "edge/socketio/json_text.h"
 #include "edge/socketio/packet.h"
 #include "edge/socketio/server.h"
 
@@ -5,7 +6,7 @@ namespace sessioncast::socketio {
 
 EncodedEvent EncodedEvent::FromJson(std::string_view name, std::string_view arguments_json, Tag tag) {
   std::string packet = "2[";
-  packet += Json(name).dump(-1, ' ', false, Json::error_handler_t::replace);
+  packet += JsonText(Json(name));
   if (!arguments_json.empty()) packet.append(",").append(arguments_json);
   packet += ']';
   return EncodedEvent(engineio::MakeBody(std::move(packet), std::move(tag)));

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "edge/socketio/json_text.h"
 
 namespace sessioncast::socketio {
 namespace {
@@ -160,7 +161,7 @@ void MemberSocket::OnEvent(Packet packet) {
   Json arguments = *std::move(packet.payload);
   const Json name = std::move(arguments.front());
   arguments.erase(arguments.begin());
-  handlers_.CallEvent(*this, name.is_string() ? name.get<std::string>() : name.dump(), arguments,
+  handlers_.CallEvent(*this, name.is_string() ? name.get<std::string>() : JsonText(name), arguments,
                       std::move(ack));
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "edge/socketio/json_text.h"
 
 namespace sessioncast::socketio {
 namespace {
@@ -178,10 +179,6 @@ Json TakeBinaries(const Json& value, std::vector<std::string>& attachments) {
   return taken;
 }
 
-std::string Dump(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 std::string WriteHead(PacketType type, size_t attachments, const Destination& to) {
   std::string head(1, static_cast<char>(type));
   if (attachments > 0) absl::StrAppend(&head, attachments, "-");
@@ -202,7 +199,7 @@ WrittenPacket Write(Types types, const Destination& to, std::string first, const
   const auto append = [&](const Json& argument) {
     if (payload.size() > 1) payload.push_back(',');
     payload +=
-        HasBinary(argument) ? Dump(TakeBinaries(argument, packet.attachments)) : Dump(argument);
+        HasBinary(argument) ? JsonText(TakeBinaries(argument, packet.attachments)) : JsonText(argument);
   };
   if (arguments.is_array()) {
     for (const Json& argument : arguments) append(argument);
@@ -258,18 +255,18 @@ absl::Status FillAttachments(const std::vector<std::string>& attachments,
 }
 
 WrittenPacket WriteEvent(const Destination& to, std::string_view name, const Json& arguments) {
-  return Write({PacketType::kEvent, PacketType::kBinaryEvent}, to, Dump(Json(name)), arguments);
+  return Write({PacketType::kEvent, PacketType::kBinaryEvent}, to, JsonText(Json(name)), arguments);
 }
 
 WrittenPacket WriteAck(const Destination& to, const Json& arguments) {
   return Write({PacketType::kAck, PacketType::kBinaryAck}, to, "", arguments);
 }
 
-std::string WriteString(std::string_view text) { return Dump(Json(text)); }
+std::string WriteString(std::string_view text) { return JsonText(Json(text)); }
 
 std::string WritePlain(PacketType type, std::string_view name_space, const Json* payload) {
   std::string text = WriteHead(type, 0, {name_space, std::nullopt});
-  if (payload != nullptr) text += Dump(*payload);
+  if (payload != nullptr) text += JsonText(*payload);
   return text;
 }
 

@@ -1,0 +1,80 @@
+#include "edge/socketio/json_text.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+
+namespace sessioncast::socketio {
+namespace {
+
+using Json = nlohmann::json;
+
+// With the point further right, or so far left, JavaScript writes an exponent.
+constexpr int kPointMax = 21;
+constexpr int kPointMin = -6;
+
+// `digits` with the decimal point before the `point`th of them.
+void AppendPlain(const std::string& digits, int point, std::string& text) {
+  const int count = static_cast<int>(digits.size());
+  if (point <= 0) {
+    text.append("0.").append(static_cast<size_t>(-point), '0').append(digits);
+  } else if (point >= count) {
+    text.append(digits).append(static_cast<size_t>(point - count), '0');
+  } else {
+    const size_t whole = static_cast<size_t>(point);
+    text.append(digits, 0, whole).append(".").append(digits, whole);
+  }
+}
+
+void AppendWithExponent(const std::string& digits, int exponent, std::string& text) {
+  text.append(digits, 0, 1);
+  if (digits.size() > 1) text.append(".").append(digits, 1);
+  text.append(exponent < 0 ? "e-" : "e+").append(std::to_string(std::abs(exponent)));
+}
+
+// ECMAScript's Number::toString.
+void AppendNumber(double number, std::string& text) {
+  if (!std::isfinite(number)) return void(text.append("null"));
+  if (number == 0) return text.push_back('0');  // also the negative one
+  if (number < 0) text.push_back('-');
+  std::array<char, 32> buffer;
+  const std::to_chars_result written =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(number),
+                    std::chars_format::scientific);
+  const std::string_view shortest(buffer.data(), static_cast<size_t>(written.ptr - buffer.data()));
+  const size_t mark = shortest.find('e');
+  const int exponent = std::atoi(std::string(shortest.substr(mark + 1)).c_str());
+  std::string digits(shortest.substr(0, mark));
+  if (digits.size() > 1) digits.erase(1, 1);  // the decimal point
+  const int point = exponent + 1;
+  if (point > kPointMin && point <= kPointMax) return AppendPlain(digits, point, text);
+  AppendWithExponent(digits, exponent, text);
+}
+
+std::string Quoted(const Json& text) {
+  return text.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void Append(const Json& value, std::string& text) {
+  if (value.is_number_float()) return AppendNumber(value.get<double>(), text);
+  if (!value.is_structured()) return void(text.append(Quoted(value)));
+  text.push_back(value.is_array() ? '[' : '{');
+  for (auto element = value.begin(); element != value.end(); ++element) {
+    if (element != value.begin()) text.push_back(',');
+    if (value.is_object()) text.append(Quoted(Json(element.key()))).append(":");
+    Append(*element, text);
+  }
+  text.push_back(value.is_array() ? ']' : '}');
+}
+
+}  // namespace
+
+std::string JsonText(const Json& value) {
+  std::string text;
+  Append(value, text);
+  return text;
+}
+
+}  // namespace sessioncast::socketio

@@ -1,0 +1,14 @@
+// JSON as JavaScript's JSON.stringify writes it: numbers in the form and with the digits that every
+// JavaScript peer uses, what no number is as null. Pure.
+#pragma once
+
+#include <string>
+
+#include "nlohmann/json.hpp"
+
+namespace sessioncast::socketio {
+
+// In one line; bytes that are not UTF-8 become U+FFFD.
+std::string JsonText(const nlohmann::json& value);
+
+}  // namespace sessioncast::socketio
