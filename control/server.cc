@@ -19,6 +19,12 @@
 namespace sessioncast::control {
 namespace {
 
+// A peer that vanished without a reset is noticed within the two. Clients may ask as often
+// themselves: edge and SDK do, every 10 s.
+constexpr int kKeepaliveMs = 20'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+constexpr int kPingIntervalMinMs = 5'000;
+
 using ConnectionAcceptor = grpc::experimental::ExternalConnectionAcceptor;
 
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const ServerOptions& options) {
@@ -70,6 +76,10 @@ absl::Status Server::Parts::StartGrpc() {
   // A small compressed message may be a large one: gRPC 1.51 takes gigabytes to find out.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kPingIntervalMinMs);
   acceptor = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       grpc::InsecureServerCredentials());

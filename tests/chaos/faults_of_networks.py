@@ -36,4 +36,112 @@ class CutClients(Fault):
         link.cut_after[direction] = stage.random.randrange(1, most)
 
 
-FAULTS = [CutClients]
+class CutOff(Fault):
+    """Edge and control cannot reach each other."""
+
+    name = "cut_off"
+    how = "bytes between edge and control stay where they are, one way or both, for some seconds; then go on, or a reset"
+    holds = "G17 G8: sockets stay, and go on from their positions"
+    short = True
+
+    async def strike(self, stage):
+        ways = stage.random.choice([[UP], [DOWN], [UP, DOWN]])
+        reset = stage.random.random() < 0.5
+        connected, delivered = (
+            stage.crews["javascript"].status["connected"],
+            stage.seen_by_browsers(),
+        )
+        stage.attach.hold(*ways)
+        started = stage.now()
+        await stage.pause(1, 5)
+        missed = stage.seen_by_browsers() - delivered
+        if reset:
+            stage.attach.cut()
+        stage.attach.heal()
+        seconds = stage.now() - started
+        await stage.flowing()
+        after = "a reset" if reset else "it went on"
+        stage.hit(
+            f"no bytes {' and '.join(ways)} for {seconds:.1f} s, then {after}; {connected} sockets"
+            f" before, {missed} deliveries meanwhile"
+        )
+
+
+class DeadLine(Fault):
+    """The connections to control die without a word."""
+
+    name = "dead_line"
+    how = "what is connected to control is never answered again, and not reset: a host or a NAT box vanished; new connections work"
+    holds = "G17 G8: noticed within 30 s, then all goes on"
+    seconds = 40
+    between_s = (0, 1)
+    noticed_s_max = 30
+
+    async def strike(self, stage):
+        proxy = stage.random.choice([stage.attach, stage.publish])
+        links = proxy.freeze()
+        started = stage.now()
+        await stage.pause(0.5, 1)
+        if proxy is stage.attach:
+            await stage.flowing(seconds=self.noticed_s_max)
+        else:
+            await self._readers_go_on(stage)
+        stage.hit(f"{links} {proxy.name} died silently, noticed in {stage.now() - started:.1f} s")
+
+    async def _readers_go_on(self, stage):
+        def read():
+            return stage.crews["grpc"].status["delivered"]
+
+        delivered = read()
+        await stage.until(
+            lambda: read() > delivered + 40, self.noticed_s_max, "StreamSession readers go on"
+        )
+
+
+class LostAcks(Fault):
+    """Control does what it is asked to, and its answers are lost."""
+
+    name = "lost_acks"
+    how = "what control says to publishers is thrown away for up to a second, then the connections are reset"
+    holds = "G7: the retry is answered with the first position, as a duplicate"
+    short = True
+
+    async def strike(self, stage):
+        unknown, dropped = stage.count("unknown"), stage.publish.to[DOWN].dropped_bytes
+        stage.publish.drop(DOWN)
+        await stage.pause(0.1, 1)
+        stage.publish.cut()
+        stage.publish.heal()
+        await stage.flowing()
+        unknown = stage.count("unknown") - unknown
+        dropped = stage.publish.to[DOWN].dropped_bytes - dropped
+        if dropped and unknown:
+            stage.hit(f"{dropped} bytes of control's answers lost, {unknown} outcomes unknown")
+
+
+class SlowLines(Fault):
+    """Latency, and bytes in drops."""
+
+    name = "slow_lines"
+    how = "between clients and edge 20 to 200 ms more each way, or 1 to 7 bytes at a time"
+    holds = "G8: nothing is taken for more than it is, whatever arrives in one piece"
+    seconds = 25
+
+    async def strike(self, stage):
+        proxy, clients = stage.web, stage.crews["javascript"].status["connected"]
+        before = sum(sum(link.bytes.values()) for link in proxy.links)
+        for direction in proxy.to.values():
+            if stage.random.random() < 0.5:
+                direction.delay_s = stage.random.uniform(0.02, 0.2)
+            else:
+                direction.piece_bytes = stage.random.randrange(1, 8)
+        said = {way: (rule.delay_s, rule.piece_bytes) for way, rule in proxy.to.items()}
+        proxy.cut(stage.random.sample(sorted(proxy.links, key=id), len(proxy.links) // 2))
+        await stage.pause(3, 6)
+        passed = sum(sum(link.bytes.values()) for link in proxy.links) - before
+        proxy.heal()
+        await stage.flowing()
+        stage.hit(f"(delay, piece) {said} for {clients} clients, {passed} bytes more")
+
+
+FAULTS = [CutClients, CutOff, DeadLine, LostAcks, SlowLines]

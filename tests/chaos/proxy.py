@@ -32,6 +32,8 @@ class Link:
         self.client, self.server = client, server
         self.bytes = {UP: 0, DOWN: 0}
         self.cut_after = {UP: None, DOWN: None}
+        self.alive = asyncio.Event()  # not set: both ends believe in it, and nothing passes
+        self.alive.set()
         self.was_cut = False
 
     def reset(self):
@@ -92,6 +94,12 @@ class Proxy:
         for direction in directions:
             self.to[direction].flows.clear()
 
+    def freeze(self):
+        """The connections there are die without a word, as when a host or a NAT box vanishes; new ones work."""
+        for link in self.links:
+            link.alive.clear()
+        return len(self.links)
+
     def drop(self, *directions):
         for direction in directions:
             self.to[direction].dropped = True
@@ -145,6 +153,7 @@ class Proxy:
         rule = self.to[direction]
         while data := await reader.read(CHUNK_BYTES):
             await rule.flows.wait()
+            await link.alive.wait()
             if rule.delay_s:
                 await asyncio.sleep(rule.delay_s)
             if rule.dropped:

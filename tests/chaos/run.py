@@ -80,16 +80,21 @@ async def run_fault(fault, seed, options, seconds):
     directory = tempfile.mkdtemp(prefix=f"sessioncast-chaos-{fault.name}-{seed}-")
     started = time.monotonic()
     stage = Stage(directory, options.binaries, seed, options)
+    broken = None
     wrong = []
     try:
         wrong = await _play(stage, fault, options, seconds)
     except (TimeoutError, RuntimeError, asyncio.TimeoutError) as error:
-        wrong = [f"the run did not come to its end: {error}"]
+        broken = f"the run did not come to its end: {error}"
     finally:
         await stage.take_down()
     needs = {**NEEDS, "hits": fault.hits_min, "reconnects": fault.reconnects_min}
     stage.end_record(fault=fault.name, needs=needs, allows=list(fault.allows))
     verdict = history_checker.check(histories.read(stage.histories))
+    if broken:
+        # What the histories lack then, they lack for that reason.
+        verdict = history_checker.Verdict([], [], verdict.figures)
+        wrong = [broken]
     for text in wrong:
         verdict.violations.insert(0, history_checker.Violation("run", "", "", text))
     return _conclude(fault, seed, options, verdict, directory, time.monotonic() - started)
