@@ -60,11 +60,29 @@ function exchange(page, count) {
 
 const numbers = (count) => [...Array(count).keys()];
 
+// What the browser's network does for a page: each request {type, method, url, status, connectionId}, also those that the
+// page does not see (preflights).
+async function watchNetwork(page) {
+  const session = await page.context().newCDPSession(page);
+  const requests = new Map();
+  const of = (id) => {
+    if (!requests.has(id)) requests.set(id, {});
+    return requests.get(id);
+  };
+  session.on('Network.requestWillBeSent', ({ requestId, type, request }) =>
+    Object.assign(of(requestId), { type, method: request.method, url: request.url }));
+  session.on('Network.responseReceived', ({ requestId, response }) =>
+    Object.assign(of(requestId), { status: response.status, connectionId: response.connectionId }));
+  session.on('Network.webSocketHandshakeResponseReceived', ({ requestId, response }) =>
+    Object.assign(of(requestId), { type: 'WebSocket', status: response.status }));
+  await session.send('Network.enable');
+  return () => [...requests.values()];
+}
+
 testOnEcho('A page of another origin connects after a preflight, and upgrades', [], async (url) => {
   await withPages(async (newTab) => {
     const page = await newTab();
-    const methods = [];
-    page.on('request', (request) => methods.push(request.method()));
+    const network = await watchNetwork(page);
     // A header that is not a simple one: the browser asks first, by OPTIONS.
     await connect(page, url, { extraHeaders: { 'x-asked': '1' }, withCredentials: true });
     await page.waitForFunction(() => window.socket.io.engine.transport.name === 'websocket');
@@ -74,16 +92,26 @@ testOnEcho('A page of another origin connects after a preflight, and upgrades', 
       return response.status;
     }, url);
     assert.equal(answer, 200);
-    assert.ok(methods.includes('POST'), `${methods}`);
+    const preflights = network().filter(({ method }) => method === 'OPTIONS');
+    assert.ok(preflights.length > 0, JSON.stringify(network()));
+    for (const { status } of preflights) assert.equal(status, 204);
+    assert.ok(network().some(({ method, status }) => method === 'POST' && status === 200));
+    assert.ok(network().some(({ type, status }) => type === 'WebSocket' && status === 101));
   });
 });
 
-testOnEcho('Two tabs that poll one server each get their own events, in order', [], async (url) => {
+testOnEcho('Two tabs that share a TCP connection each get their own events, in order', ['--io_threads=2'], async (url) => {
   await withPages(async (newTab) => {
     const [one, two] = [await newTab(), await newTab()];
+    const networks = [await watchNetwork(one), await watchNetwork(two)];
     for (const page of [one, two]) await connect(page, url, { transports: ['polling'] });
     const results = await Promise.all([exchange(one, 100), exchange(two, 100)]);
     assert.deepEqual(results, [numbers(100), numbers(100)]);
+    // Both used one keep-alive TCP connection, at different times.
+    const [ofOne, ofTwo] = networks.map((network) =>
+      new Set(network().filter(({ url: to, connectionId }) => to?.startsWith(url) && connectionId > 0)
+        .map(({ connectionId }) => connectionId)));
+    assert.ok([...ofOne].some((id) => ofTwo.has(id)), `${[...ofOne]} and ${[...ofTwo]}`);
   });
 });
 
@@ -96,7 +124,7 @@ testOnEcho('A tab that is closed in mid-poll disturbs nobody, and its session is
     await until(async () => {
       const response = await fetch(`${url}/socket.io/?EIO=4&transport=websocket&sid=${sid}`);
       return (await response.json()).code === 1;
-    }, 'the session of the closed tab is unknown', 10_000);
+    }, 'the session of the closed tab is unknown, long before a ping timeout', 10_000);
     assert.deepEqual(await exchange(stays, 50), numbers(50));
   });
 });
