@@ -10,6 +10,11 @@ using tests::RawTcp;
 using tests::RawWebSocket;
 using tests::ReadResponse;
 
+// Where the client answers in time, however busy the machine is.
+constexpr milliseconds kNotReached{30'000};
+// Where it does not answer, and yet has something to send before the end.
+constexpr milliseconds kReached{1'500};
+
 class HeartbeatTest : public EngineTest {
  protected:
   HeartbeatTest() {
@@ -19,6 +24,7 @@ class HeartbeatTest : public EngineTest {
 };
 
 TEST_F(HeartbeatTest, AWebSocketIsPingedAfterEachPong) {
+  options_.connection.ping_timeout = kNotReached;
   RawWebSocket socket(port(), kWebSocket);
   EXPECT_EQ(socket.ReadText().substr(0, 1), "0");
   for (int i = 0; i < 3; ++i) {
@@ -89,6 +95,7 @@ TEST_F(HeartbeatTest, APongThatNobodyAskedForPutsTheNextPingOff) {
 }
 
 TEST_F(HeartbeatTest, APollingClientIsPingedInAPollAndAnswersInAPost) {
+  options_.connection.ping_timeout = kNotReached;
   const std::string sid = OpenPolling();
   EXPECT_EQ(Poll(sid).body, "2");
   EXPECT_EQ(Post(sid, "3").body, "ok");
@@ -96,6 +103,7 @@ TEST_F(HeartbeatTest, APollingClientIsPingedInAPollAndAnswersInAPost) {
 }
 
 TEST_F(HeartbeatTest, APollThatIsPendingAtThePingTimeoutIsAnsweredAndTheSidForgotten) {
+  options_.connection.ping_timeout = kReached;
   const std::string sid = OpenPolling();
   EXPECT_EQ(Poll(sid).body, "2");
   const tests::RawResponse last = Poll(sid);
@@ -111,6 +119,7 @@ TEST_F(HeartbeatTest, ThePingWaitsForAPollButItsDeadlineDoesNot) {
 }
 
 TEST_F(HeartbeatTest, APongThatIsDueAtTheUpgradeIsStillWaitedFor) {
+  options_.connection.ping_timeout = kReached;
   const std::string sid = OpenPolling();
   EXPECT_EQ(Poll(sid).body, "2");
   RawWebSocket socket(port(), UpgradeTarget(sid));
