@@ -5,7 +5,8 @@
 // {"end": true}, a line each. Says how far it is, a line of JSON every 200 ms.
 //
 // Three rules, as people write clients: `resume` subscribes after the last position; `fold` by id at
-// each connection; `recovering` by id, and then leaves it to connection state recovery.
+// each connection; `recovering` by id, with an acknowledgement, and then leaves it to connection state
+// recovery: what was once acknowledged or `subscribed` it never asks for again while it recovers.
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -75,20 +76,31 @@ class Subscriber {
   #sessions = new Map(); // id: {position, open, leaving}
   #history;
   #ending = false;
+  #heard = new Set(); // sessions of which this connection brought an event
+  #url;
+  #options;
 
-  constructor(directory, url, { who, rule, transports, sessions, options }) {
+  constructor(directory, url, { who, rule, transports, sessions, options, steady }) {
     this.who = who;
     this.rule = rule;
+    this.steady = Boolean(steady); // its sessions stay the same
     this.#history = new Recorder(directory, who, `javascript ${transports.join('+')} ${rule}`);
     for (const id of sessions) this.#hold(id);
-    this.socket = io(url, {
+    this.#url = url;
+    this.#options = {
       transports,
       forceNew: true,
       reconnectionDelay: 100,
       reconnectionDelayMax: 500,
       timeout: 4_000,
       ...options,
-    });
+    };
+    this.#open();
+  }
+
+  // A socket that remembers nothing: a page that was loaded.
+  #open() {
+    this.socket = io(this.#url, this.#options);
     this.socket.on('connect', () => this.#connected());
     this.socket.on('disconnect', (reason) => {
       if (!this.#ending) this.#history.write('disconnected', { reason });
@@ -105,7 +117,11 @@ class Subscriber {
     const recovered = Boolean(this.socket.recovered);
     if (recovered) this.recovered += 1;
     this.#history.write('connected', { recovered });
+    this.#heard.clear();
+    // A recovered connection has what this client held: it believes so even if it saw nothing of it.
+    const believes = recovered && ![...this.#sessions.values()].some(({ open }) => open);
     for (const [id, session] of this.#sessions) {
+      if (believes) break;
       if (session.leaving) {
         if (recovered) this.socket.emit('unsubscribe', id);
         else this.#sessions.delete(id);
@@ -120,7 +136,15 @@ class Subscriber {
     const { position } = this.#sessions.get(session);
     const from = this.rule === 'resume' ? (after ?? position) : null;
     this.#history.write('subscribe', { session, after: from });
-    this.socket.emit('subscribe', from ? { sessionId: session, after: from } : session);
+    const what = from ? { sessionId: session, after: from } : session;
+    if (this.rule !== 'recovering') {
+      this.socket.emit('subscribe', what);
+      return;
+    }
+    this.socket.emit('subscribe', what, (answer) => {
+      const held = this.#sessions.get(session);
+      if (held && !answer?.error) held.open = true;
+    });
   }
 
   #saw(name, data) {
@@ -143,6 +167,7 @@ class Subscriber {
       return;
     }
     this.delivered += 1;
+    this.#heard.add(session);
     const skipped = data.skipped ?? 0;
     const time = Date.parse(data.timestamp);
     this.#history.write('event', {
@@ -158,13 +183,29 @@ class Subscriber {
     }
   }
 
+  // As stir(), of a client whose sessions stay: asks for what it holds, or is loaded again. Not while a
+  // session is silent: what recovery lost is to be seen at the end.
+  #stirSteady(next) {
+    const ids = [...this.#sessions.keys()];
+    const id = ids[Math.floor(next() * ids.length)];
+    if (next() < 0.3) {
+      if (this.#sessions.get(id).open) this.#subscribe(id);
+    } else if (ids.every((one) => this.#heard.has(one))) {
+      this.socket.disconnect();
+      for (const one of ids) this.#hold(one);
+      this.#open();
+    }
+  }
+
   // Something that a user's page does now and then; `next` is the seeded source.
   stir(next, allSessions) {
     const id = allSessions[Math.floor(next() * allSessions.length)];
     const held = this.#sessions.get(id);
     const chance = next();
     if (!this.socket.connected) return;
-    if (chance < 0.4) {
+    if (this.steady) {
+      this.#stirSteady(next);
+    } else if (chance < 0.4) {
       this.socket.io.engine?.close(); // as a network does it
     } else if (!held) {
       this.#hold(id);
@@ -173,6 +214,8 @@ class Subscriber {
       held.leaving = true;
       this.#history.write('unsubscribe', { session: id });
       this.socket.emit('unsubscribe', id);
+    } else if (this.rule === 'recovering' && held.open && !held.leaving) {
+      this.#subscribe(id); // to what it holds: nothing changes
     } else if (this.rule === 'resume' && held.open && !held.leaving && held.position.sequence > 3) {
       // Reads its last events again.
       held.open = false;
@@ -223,7 +266,7 @@ function report() {
 
 function start({ directory, url, clients, sessions, seed, stir_ms: stirMs }) {
   const next = random(seed);
-  subscribers = clients.map((client) => new Subscriber(directory, url, client));
+  subscribers = clients.map((client) => new Subscriber(directory, client.url ?? url, client));
   if (stirMs) {
     stirring = setInterval(
       () => subscribers[Math.floor(next() * subscribers.length)].stir(next, sessions),

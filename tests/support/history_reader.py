@@ -131,6 +131,8 @@ class ReaderRules:
             if not held.open:
                 held.fold = line["sequence"] == 0 and line["epoch"] != ""
                 held.fold_t = None
+            elif line["epoch"] == held.epoch and line["sequence"] < held.sequence:
+                self._says("position_kept", line, f"it was held, at {held.sequence}")
         else:
             held.fold = False
             same_epoch = asked["epoch"] in ("", line["epoch"])
