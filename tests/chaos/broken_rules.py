@@ -30,7 +30,9 @@ SESSIONS_OF_CLIENTS = [1, 2, 4]
 STRIKE_S = 20
 PAUSE_MS = 120
 STABLE_S = 5  # so long has nobody come nearer to the top: nobody will
-CUT_BYTES = [(300, 1_500), (1_500, 12_000)]  # while it subscribes; in the midst of its events
+# Before a `subscribed`; before an acknowledgement, which follows a `subscribed`.
+CUT_BEFORE = [rb'42\["subscribed"', rb'43\d+\[\{"']
+CUT_BYTES = [(300, 1_500), (5_000, 25_000)]  # while it subscribes; amid its events
 
 
 def rules():
@@ -70,7 +72,7 @@ class ManyEdges(Stage):
             for transports in ([["websocket"]] if count > 1 else [["websocket"], ["polling"]])
         ]
         config = {"directory": str(self.histories), "url": "", "clients": clients}
-        config |= {"sessions": self.sessions, "seed": self.seed, "stir_ms": 50}
+        config |= {"sessions": self.sessions, "seed": self.seed, "stir_ms": 15}
         script = SOURCES / "tests/chaos/subscribers.mjs"
         await self._crew("javascript", [self.options.node, script], config)
 
@@ -87,6 +89,9 @@ class ManyEdges(Stage):
     def _cut_links(self):
         def cut_soon(link):
             link.cut_after[DOWN] = self.random.randrange(*self.random.choice(CUT_BYTES))
+            if self.random.random() < 0.5:
+                count = self.random.randrange(1, max(SESSIONS_OF_CLIENTS) + 1)
+                link.cut_before = (self.random.choice(CUT_BEFORE), count)
 
         for web in self.webs.values():
             web.on_link = cut_soon

@@ -4,6 +4,7 @@ drops. In this process, on its event loop; its port stays while what lies behind
 
 import asyncio
 import contextlib
+import re
 import socket
 import struct
 
@@ -32,6 +33,7 @@ class Link:
         self.client, self.server = client, server
         self.bytes = {UP: 0, DOWN: 0}
         self.cut_after = {UP: None, DOWN: None}
+        self.cut_before = None  # (pattern, n): what goes down ends before the n-th match
         self.alive = asyncio.Event()  # not set: both ends believe in it, and nothing passes
         self.alive.set()
         self.was_cut = False
@@ -173,6 +175,12 @@ class Proxy:
 
     def _until_cut(self, link, direction, data):
         """The bytes that may still go; inside a UTF-8 character rather than beside one, where there is one."""
+        if direction == DOWN and link.cut_before is not None:
+            pattern, count = link.cut_before
+            matches = list(re.finditer(pattern, data))
+            if len(matches) >= count:
+                link.cut_after[DOWN] = matches[count - 1].start()
+            link.cut_before = (pattern, count - len(matches))
         left = link.cut_after[direction]
         if left is None:
             return data
