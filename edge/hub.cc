@@ -272,16 +272,21 @@ void Hub::Proceed(Reader& reader) {
 // After an event of so many bytes was queued.
 void Hub::HoldBudget(Reader& reader, size_t event_bytes) {
   constexpr size_t kEventOverheadBytes = 16 * 1024;  // its cursor, and packets that are no events
-  const size_t bytes_max =
-      std::max(reader.pace.budget_bytes(), event_bytes + kEventOverheadBytes);
   if (reader.socket->queued_bytes() <= reader.pace.budget_bytes()) return;
   reader.socket->Flush();
+  // One event always fits.
+  const size_t bytes_max =
+      std::max(reader.pace.budget_bytes(), event_bytes + kEventOverheadBytes);
   if (reader.socket->queued_bytes() > bytes_max) FallBehind(reader);
 }
 
 // Its queued events are dropped: it reads them again, conflated, as its queue drains.
 void Hub::FallBehind(Reader& reader) {
   ++overflowed_;
+  if (!reader.pace.slow()) {
+    spdlog::info("Socket {} is slow: its queue of {} bytes is dropped, and read again conflated",
+                 reader.socket->id(), reader.socket->queued_bytes());
+  }
   reader.pace.Overflowed();
   reader.socket->SetUnsentMax(1);
   DropQueued(reader, nullptr);
