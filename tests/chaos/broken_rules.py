@@ -26,13 +26,14 @@ from proxy import DOWN, Proxy  # noqa: E402
 from stage import EDGE_FLAGS, Stage  # noqa: E402
 
 NONE = "none"
-SESSIONS_OF_CLIENTS = [1, 2, 4]
-STRIKE_S = 20
+SESSIONS_OF_CLIENTS = [1, 2, 2, 3]
+STRIKE_S = 30
 PAUSE_MS = 120
 STABLE_S = 5  # so long has nobody come nearer to the top: nobody will
 # Before a `subscribed`; before an acknowledgement, which follows a `subscribed`.
 CUT_BEFORE = [rb'42\["subscribed"', rb'43\d+\[\{"']
-CUT_BYTES = [(300, 1_500), (5_000, 25_000)]  # while it subscribes; amid its events
+CUT_SOON = (300, 1_500)  # while it subscribes
+CUT_AMID = (3_000, 20_000)  # amid its events
 
 
 def rules():
@@ -66,9 +67,9 @@ class ManyEdges(Stage):
 
     async def _start_clients(self):
         clients = [
-            self._recovering(rule, count, transports)
+            self._recovering(rule, i, count, transports)
             for rule in self.webs
-            for count in SESSIONS_OF_CLIENTS
+            for i, count in enumerate(SESSIONS_OF_CLIENTS)
             for transports in ([["websocket"]] if count > 1 else [["websocket"], ["polling"]])
         ]
         config = {"directory": str(self.histories), "url": "", "clients": clients}
@@ -76,8 +77,8 @@ class ManyEdges(Stage):
         script = SOURCES / "tests/chaos/subscribers.mjs"
         await self._crew("javascript", [self.options.node, script], config)
 
-    def _recovering(self, rule, count, transports):
-        who = f"{rule}.{count}-{transports[0]}"
+    def _recovering(self, rule, i, count, transports):
+        who = f"{rule}.{i}-{count}-{transports[0]}"
         self.who.append(who)
         client = {"who": who, "rule": "recovering", "transports": transports}
         client["options"] = {"auth": {"recovery": True}}
@@ -88,9 +89,11 @@ class ManyEdges(Stage):
 
     def _cut_links(self):
         def cut_soon(link):
-            link.cut_after[DOWN] = self.random.randrange(*self.random.choice(CUT_BYTES))
-            if self.random.random() < 0.5:
-                count = self.random.randrange(1, max(SESSIONS_OF_CLIENTS) + 1)
+            whole, soon = self.random.randrange(*CUT_AMID), self.random.randrange(*CUT_SOON)
+            how = self.random.random()
+            link.cut_after[DOWN] = soon if how < 0.25 else whole
+            if how > 0.4:
+                count = self.random.choice([1, 2, 2, 3])
                 link.cut_before = (self.random.choice(CUT_BEFORE), count)
 
         for web in self.webs.values():

@@ -170,7 +170,10 @@ class Proxy:
             link.bytes[direction] += len(data)
             if link.cut_after[direction] is not None and link.cut_after[direction] <= 0:
                 await asyncio.sleep(0.002)  # what was written leaves first
-                link.reset()
+                if link.cut_before is None:
+                    link.reset()
+                else:
+                    link.close()  # a reset may take from the client what it has not read yet
                 return
 
     def _until_cut(self, link, direction, data):

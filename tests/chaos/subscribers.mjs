@@ -126,14 +126,22 @@ class Subscriber {
         if (recovered) this.socket.emit('unsubscribe', id);
         else this.#sessions.delete(id);
       } else if (!recovered || !session.open) {
-        session.open = false;
-        this.#subscribe(id);
+        session.open = session.asked = false;
+        if (!this.steady || recovered) this.#subscribe(id);
       }
     }
+    if (this.steady && !recovered) this.#subscribeNext();
+  }
+
+  // A steady client asks for one session after another, each once the one before has spoken.
+  #subscribeNext() {
+    const [id] = [...this.#sessions].find(([, { asked, open }]) => !asked && !open) ?? [];
+    if (id) this.#subscribe(id);
   }
 
   #subscribe(session, after) {
     const { position } = this.#sessions.get(session);
+    this.#sessions.get(session).asked = true;
     const from = this.rule === 'resume' ? (after ?? position) : null;
     this.#history.write('subscribe', { session, after: from });
     const what = from ? { sessionId: session, after: from } : session;
@@ -168,6 +176,7 @@ class Subscriber {
     }
     this.delivered += 1;
     this.#heard.add(session);
+    if (this.steady) this.#subscribeNext();
     const skipped = data.skipped ?? 0;
     const time = Date.parse(data.timestamp);
     this.#history.write('event', {
