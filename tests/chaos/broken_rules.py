@@ -26,7 +26,7 @@ from proxy import DOWN, Proxy  # noqa: E402
 from stage import EDGE_FLAGS, Stage  # noqa: E402
 
 NONE = "none"
-LEFT_OUT = {"no_cursor_on_subscribed"}  # found in three runs of four: no schedule hits it surely
+LEFT_OUT = {"no_cursor_on_subscribed"}  # found in two runs of three at best: no schedule hits it surely
 SESSIONS_OF_CLIENTS = [1, 2, 2, 3]
 STRIKE_S = 30
 PAUSE_MS = 120
