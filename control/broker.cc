@@ -78,7 +78,7 @@ Broker::Broker(Store& store, BrokerOptions options)
       deadlines_(
           store, options_.clock,
           [this](const Deadline& deadline, DeadlineThread::Acted acted) {
-            Expire(deadline, std::move(acted));
+            Act(deadline, std::move(acted));
           },
           options_.deadlines) {}
 
@@ -198,7 +198,7 @@ void Broker::Append(const std::string& session_id, size_t bytes, AppendTo append
 }
 
 void Broker::Settle(Session& session, Answer answer, Done<Published> done, Effects& effects) {
-  if (!answer.appended.empty()) Commit(session, answer);
+  if (!answer.appended.empty()) Commit(session, answer, nullptr);
   session.WaitFor(
       answer.rests_on,
       [done = std::move(done), result = ResultOf(answer)](absl::Status durable) mutable {
@@ -208,7 +208,7 @@ void Broker::Settle(Session& session, Answer answer, Done<Published> done, Effec
       effects);
 }
 
-void Broker::Commit(Session& session, Answer& answer) {
+void Broker::Commit(Session& session, Answer& answer, DeadlineThread::Acted acted) {
   auto append = std::make_shared<StoreAppend>();
   append->session_id = session.id;
   append->after = std::move(answer.after);
@@ -217,10 +217,16 @@ void Broker::Commit(Session& session, Answer& answer) {
   append->session.fold = std::move(answer.fold);
   append->deadlines_set = std::move(answer.deadlines_set);
   append->deadlines_cleared = std::move(answer.deadlines_cleared);
+  Push(session, std::move(append), std::move(acted));
+}
+
+void Broker::Push(Session& session, StoreAppendPtr append, DeadlineThread::Acted acted) {
   ++session.appends_in_flight;
   Shard& shard = ShardOf(session.id);
-  commit_queue_.Push(append, [this, &shard, &session, append](const AppendOutcome& outcome) {
+  commit_queue_.Push(append, [this, &shard, &session, append,
+                              acted = std::move(acted)](const AppendOutcome& outcome) mutable {
     Committed(shard, session, *append, outcome);
+    if (acted != nullptr) acted(outcome.status);
   });
 }
 
@@ -229,11 +235,12 @@ void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append
   Effects effects;
   {
     absl::MutexLock lock(&shard.mutex);
+    const uint64_t after = append.after.sequence();
     if (outcome.status.ok()) {
-      session.AppendStored(append.events.back()->sequence, effects);
+      session.AppendStored(after + append.events.size(), effects);
     } else {
       spdlog::warn("session {}: an append failed: {}", session.id, outcome.status.ToString());
-      session.AppendFailed(append.events.front()->sequence, outcome.status, effects);
+      session.AppendFailed(after + 1, outcome.status, effects);
     }
     if (session.state == Session::State::kFailed && session.appends_in_flight == 0) {
       StartLoad(shard, session, effects);
@@ -317,16 +324,6 @@ void Broker::EndClarification(ClarificationEnd end, Done<Published> done) {
         return history.EndClarification(end, stamp);
       },
       std::move(done));
-}
-
-void Broker::Expire(const Deadline& deadline, DeadlineThread::Acted acted) {
-  EndClarification({deadline.session_id, deadline.clarification_id,
-                    v1::CLARIFICATION_STATUS_EXPIRED, std::nullopt},
-                   [acted = std::move(acted)](absl::StatusOr<Published> ended) mutable {
-                     // An answer that came first has removed the deadline with it.
-                     const bool answered = absl::IsAlreadyExists(ended.status());
-                     acted(answered ? absl::OkStatus() : ended.status());
-                   });
 }
 
 }  // namespace sessioncast::control

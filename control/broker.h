@@ -21,6 +21,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "control/clock.h"
 #include "control/commit_queue.h"
 #include "control/deadline_thread.h"
 #include "control/history.h"
@@ -41,7 +42,7 @@ struct BrokerOptions {
   size_t operations_waiting_max = 10'000;
   size_t cold_reads_max = 1'024;
   size_t shards = 64;
-  Clock clock = absl::Now;
+  Clock clock = SteadyWallClock(absl::Now());
 };
 
 struct Published {
@@ -153,7 +154,9 @@ class Broker {
   void Append(const std::string& session_id, size_t bytes, AppendTo append, Done<Published> done);
   // Hands what was appended to the store, and answers when the answer may be given.
   void Settle(Session& session, Answer answer, Done<Published> done, Effects& effects);
-  void Commit(Session& session, Answer& answer);
+  // `acted`: with the store's outcome.
+  void Commit(Session& session, Answer& answer, DeadlineThread::Acted acted);
+  void Push(Session& session, StoreAppendPtr append, DeadlineThread::Acted acted);
   void Committed(Shard& shard, Session& session, const StoreAppend& append,
                  const AppendOutcome& outcome);
   void ReadCold(ReadRequest request, ReadPage page, Done<ReadPage> done, Effects& effects);
@@ -170,7 +173,11 @@ class Broker {
   void ShedMemory(Shard& shard) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   void Erase(Shard& shard, Session& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   void Unsubscribe(Shard& shard, Session& session, const std::shared_ptr<Subscriber>& subscriber);
-  void Expire(const Deadline& deadline, DeadlineThread::Acted acted);
+  void Act(const Deadline& deadline, DeadlineThread::Acted acted);
+  void ExpireClarification(const Deadline& deadline, DeadlineThread::Acted acted);
+  void LookAtSession(const Deadline& deadline, DeadlineThread::Acted acted);
+  // Removes the session from the store; it is loaded anew after it, as one that has no events.
+  void Delete(Session& session, const Deadline& deadline, DeadlineThread::Acted acted);
 
   Store& store_;
   const BrokerOptions options_;

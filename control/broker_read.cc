@@ -67,7 +67,7 @@ void Broker::ReadCold(ReadRequest request, ReadPage page, Done<ReadPage> done, E
     const absl::Status status =
         store_.ReadRange(range, [&pager](const StoredEventPtr& event) { return pager.Add(event); });
     cold_reads_.fetch_sub(1);
-    if (absl::IsOutOfRange(status)) {  // a trim came in between
+    if (absl::IsOutOfRange(status)) {  // a trim, or its deletion, came in between
       page.outcome = ReadPage::Outcome::kOutOfRange;
       return (*shared_done)(std::move(page));
     }

@@ -19,7 +19,7 @@ void DeadlineThread::Stop() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    changed_.Signal();
+    changed_.Ring();
   }
   if (thread_.joinable()) thread_.join();
 }
@@ -28,31 +28,37 @@ void DeadlineThread::Notify(absl::Time deadline) {
   absl::MutexLock lock(&mutex_);
   if (deadline >= next_look_) return;
   next_look_ = deadline;
-  changed_.Signal();
+  changed_.Ring();
 }
 
 void DeadlineThread::Later(absl::AnyInvocable<void()> job) {
   absl::MutexLock lock(&mutex_);
   if (stopping_) return;
   later_.emplace(clock_() + absl::Milliseconds(options_.retry_ms), std::move(job));
-  changed_.Signal();
+  changed_.Ring();
+}
+
+absl::Duration DeadlineThread::PauseBeforeWork() {
+  absl::MutexLock lock(&mutex_);
+  if (stopping_) return absl::ZeroDuration();
+  const absl::Time first_job = later_.empty() ? absl::InfiniteFuture() : later_.begin()->first;
+  return std::min(std::min(first_job, next_look_) - clock_(),
+                  absl::Milliseconds(options_.pause_ms_max));
 }
 
 void DeadlineThread::WaitForWork() {
-  while (!stopping_) {
-    const absl::Time first_job = later_.empty() ? absl::InfiniteFuture() : later_.begin()->first;
-    const absl::Duration pause = std::min(first_job, next_look_) - clock_();
-    if (pause <= absl::ZeroDuration()) return;
-    changed_.WaitWithTimeout(&mutex_, pause);
+  for (absl::Duration pause = PauseBeforeWork(); pause > absl::ZeroDuration();
+       pause = PauseBeforeWork()) {
+    changed_.Wait(pause);
   }
 }
 
 void DeadlineThread::Run() {
   while (true) {
+    WaitForWork();
     absl::Time look_at;
     {
       absl::MutexLock lock(&mutex_);
-      WaitForWork();
       if (stopping_) return;
       look_at = next_look_;
       if (look_at <= clock_()) next_look_ = absl::InfiniteFuture();

@@ -1,9 +1,9 @@
 // The thread that acts when a deadline of the store's index passes, and when something is to be
 // tried again.
 //
-// Threads: Notify and At from any. The index is the store's, so deadlines survive a restart; the
-// thread sleeps until the next one. A deadline that could not be acted upon is tried again after a
-// pause.
+// Threads: Notify and Later from any. The index is the store's, so deadlines survive a restart; the
+// thread sleeps until the next one, by the steady clock. A deadline that could not be acted upon is
+// tried again after a pause.
 #pragma once
 
 #include <functional>
@@ -14,15 +14,16 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "control/clock.h"
 #include "control/store.h"
 
 namespace sessioncast::control {
 
-using Clock = std::function<absl::Time()>;
-
 struct DeadlineThreadOptions {
   size_t deadlines_per_round_max = 256;
   int64_t retry_ms = 1'000;
+  // It looks at the clock so often at least: a clock that is injected may jump.
+  int64_t pause_ms_max = 1'000;
 };
 
 class DeadlineThread {
@@ -44,7 +45,9 @@ class DeadlineThread {
 
  private:
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
-  void WaitForWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Until something is due, or it is to end.
+  void WaitForWork() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Duration PauseBeforeWork() ABSL_LOCKS_EXCLUDED(mutex_);
   void RunLaterJobs() ABSL_LOCKS_EXCLUDED(mutex_);
   // When to look again.
   absl::Time ActOnDue() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -55,7 +58,7 @@ class DeadlineThread {
   const Act act_;
   const DeadlineThreadOptions options_;
   absl::Mutex mutex_;
-  absl::CondVar changed_;
+  Alarm changed_;
   absl::Time next_look_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   std::multimap<absl::Time, absl::AnyInvocable<void()>> later_ ABSL_GUARDED_BY(mutex_);
   size_t in_hand_ ABSL_GUARDED_BY(mutex_) = 0;

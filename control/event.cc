@@ -262,6 +262,18 @@ v1::Event EndOfClarification(const StoredEvent& pending, v1::ClarificationStatus
   return event;
 }
 
+v1::Event ExpiryOf(const std::string& session_id, const StoredEventPtr& last_progress) {
+  v1::Event event = last_progress == nullptr ? v1::Event() : EventOf(*last_progress);
+  event.clear_position();
+  event.clear_time();
+  event.set_session_id(session_id);
+  v1::Progress& progress = *event.mutable_progress();
+  progress.set_status(v1::SESSION_STATUS_EXPIRED);
+  progress.clear_clarification_count();
+  progress.clear_has_clarifications();
+  return event;
+}
+
 google::protobuf::Timestamp ToTimestamp(absl::Time time) {
   const int64_t micros = absl::ToUnixMicros(time);
   google::protobuf::Timestamp timestamp;

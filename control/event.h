@@ -102,6 +102,10 @@ void FillFrom(const SessionCounts& counts, v1::Event& event);
 v1::Event EndOfClarification(const StoredEvent& pending, v1::ClarificationStatus status,
                              std::optional<std::string> response);
 
+// The event that ends a session that had none for too long: its last progress, if there is one,
+// with the status EXPIRED, since it takes that one's place in the fold.
+v1::Event ExpiryOf(const std::string& session_id, const StoredEventPtr& last_progress);
+
 google::protobuf::Timestamp ToTimestamp(absl::Time time);
 absl::Time FromTimestamp(const google::protobuf::Timestamp& timestamp);
 

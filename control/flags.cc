@@ -42,6 +42,10 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
       "Recent events of a session in memory, in bytes");
   Add(app, "open_clarifications_max", options.broker.history.open_clarifications_max,
       "Open clarifications of a session");
+  Add(app, "session_time_to_live_ms", options.broker.history.time_to_live_ms,
+      "A session without an event for so long ends as EXPIRED, in milliseconds");
+  Add(app, "session_ended_kept_ms", options.broker.history.ended_kept_ms,
+      "How long after its end a session is deleted, in milliseconds");
   Add(app, "publish_in_flight_bytes_max", options.broker.commit_queue.in_flight_bytes_max,
       "Publishes that are not answered yet, of all callers");
   Add(app, "publish_stream_bytes_max", options.session_service.publish_stream_bytes_max,

@@ -113,6 +113,11 @@ StoredEventPtr Fold::Clarification(std::string_view clarification_id) const {
   return slot == slots_.end() ? nullptr : entries_.at(slot->second);
 }
 
+StoredEventPtr Fold::LastProgress() const {
+  const auto slot = slots_.find(absl::StrCat(static_cast<int>(v1::Event::kProgress)));
+  return slot == slots_.end() ? nullptr : entries_.at(slot->second);
+}
+
 std::vector<StoredEventPtr> Fold::OpenClarifications() const {
   std::vector<StoredEventPtr> open;
   for (const uint64_t sequence : open_clarifications_) open.push_back(entries_.at(sequence));

@@ -60,6 +60,8 @@ class Fold {
 
   // The last event of this clarification; null if there is none, or the bound pushed it out.
   StoredEventPtr Clarification(std::string_view clarification_id) const;
+  // Null if there is none.
+  StoredEventPtr LastProgress() const;
   // The events that asked what is still open, in order of sequence.
   std::vector<StoredEventPtr> OpenClarifications() const;
 

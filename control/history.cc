@@ -109,6 +109,44 @@ Answer History::EndClarification(const ClarificationEnd& end, const Stamp& stamp
   return answer;
 }
 
+bool History::AwaitsAnswer() const {
+  const std::vector<StoredEventPtr> open = assigned_fold_.OpenClarifications();
+  return std::any_of(open.begin(), open.end(), [](const StoredEventPtr& event) {
+    return event->summary.clarification->deadline.has_value();
+  });
+}
+
+History::Due History::DueAt(absl::Time now) const {
+  if (assigned_.sequence == 0) return Due::kNothing;
+  if (assigned_fold_.totals().end_sequence != 0)
+    return now >= assigned_.time + ended_kept() ? Due::kDeletion : Due::kLater;
+  return now >= assigned_.time + time_to_live() && !AwaitsAnswer() ? Due::kExpiry : Due::kLater;
+}
+
+Deadline History::NextDeadline(absl::Time now) const {
+  absl::Time next = assigned_.time + ended_kept();
+  if (assigned_fold_.totals().end_sequence == 0) {
+    const absl::Time expiry = assigned_.time + time_to_live();
+    // Past it, an open clarification holds it off, and its end is an event.
+    next = std::min(expiry > now ? expiry : now + time_to_live(), now + ended_kept());
+  }
+  // Upwards, so that it is ahead.
+  const absl::Duration since_1970 = absl::Ceil(next - absl::UnixEpoch(), absl::Milliseconds(1));
+  return {absl::UnixEpoch() + since_1970, session_id_, ""};
+}
+
+Answer History::PassDeadline(const Deadline& passed, const Stamp& stamp) {
+  Answer answer = BeginAppend();
+  if (DueAt(stamp.now) == Due::kExpiry) {
+    CancelOpenClarifications(stamp, answer);
+    Assign(ExpiryOf(session_id_, assigned_fold_.LastProgress()), "", 0, stamp, answer);
+    EndAppend(stamp, answer);
+  }
+  answer.deadlines_cleared.push_back(passed);
+  answer.deadlines_set.push_back(NextDeadline(stamp.now));
+  return answer;
+}
+
 std::optional<Answer> History::FindKey(const std::string& idempotency_key,
                                        uint64_t payload_hash) const {
   if (idempotency_key.empty()) return std::nullopt;
@@ -171,6 +209,7 @@ void History::Assign(v1::Event event, std::string idempotency_key, uint64_t payl
     epoch_ = stamp.fresh_epoch;
     create_time_ = stamp.now;
     assigned_.time = stamp.now;
+    answer.deadlines_set.push_back(NextDeadline(stamp.now));
   }
   ++assigned_.sequence;
   assigned_.time = std::max(assigned_.time, stamp.now);

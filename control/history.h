@@ -40,6 +40,10 @@ struct HistoryOptions {
   size_t window_bytes_max = 16 * 1024 * 1024;
   FoldOptions fold;
   size_t open_clarifications_max = 64;
+  // A session that has no event for so long is ended.
+  int64_t time_to_live_ms = int64_t{24} * 60 * 60 * 1'000;
+  // A session is deleted so long after its end.
+  int64_t ended_kept_ms = int64_t{7} * 24 * 60 * 60 * 1'000;
 };
 
 // What an append takes from outside: the history itself reads no clock and no randomness.
@@ -101,6 +105,13 @@ class History {
   Answer Ask(v1::Event event, const Stamp& stamp);
   Answer EndClarification(const ClarificationEnd& end, const Stamp& stamp);
 
+  // What the session itself is due for. Nothing: it has no events.
+  enum class Due { kNothing, kLater, kExpiry, kDeletion };
+  Due DueAt(absl::Time now) const;
+  // The session's own deadline has passed, and it is not due for deletion: it ends, if it is due
+  // for that; the deadline moves.
+  Answer PassDeadline(const Deadline& passed, const Stamp& stamp);
+
   // The events up to `through` are stored.
   void Durable(uint64_t through);
   // The events from `first` on are not stored, and will not be.
@@ -152,6 +163,12 @@ class History {
   void Assign(v1::Event event, std::string idempotency_key, uint64_t payload_hash,
               const Stamp& stamp, Answer& answer);
   void CancelOpenClarifications(const Stamp& stamp, Answer& answer);
+  // When to look at the session next; not later than it will be due, whatever happens to it.
+  Deadline NextDeadline(absl::Time now) const;
+  // Whether a clarification is open whose own limit ends it.
+  bool AwaitsAnswer() const;
+  absl::Duration time_to_live() const { return absl::Milliseconds(options_.time_to_live_ms); }
+  absl::Duration ended_kept() const { return absl::Milliseconds(options_.ended_kept_ms); }
   // After the last event of an append: what is over the limits leaves with it.
   void EndAppend(const Stamp& stamp, Answer& answer);
   std::optional<Answer> FindKey(const std::string& idempotency_key, uint64_t payload_hash) const;

@@ -34,15 +34,26 @@ AppendOutcome MemoryStore::Append(const StoreAppend& append) {
                 absl::StrCat("the store in memory is full: ", options_.bytes_max, " bytes")),
             top};
   }
+  SetDeadlines(append);
+  if (append.removes_session) {
+    if (found != logs_.end()) {
+      bytes_ -= found->second.bytes;
+      logs_.erase(found);
+    }
+    return {absl::OkStatus(), {}};
+  }
   Log& log = logs_[append.session_id];
   bytes_ -= log.bytes;
   log.events.insert(log.events.end(), append.events.begin(), append.events.end());
   log.bytes += bytes;
   Remember(append.session, log);
   bytes_ += log.bytes;
+  return {absl::OkStatus(), {}};
+}
+
+void MemoryStore::SetDeadlines(const StoreAppend& append) {
   for (const Deadline& deadline : append.deadlines_cleared) deadlines_.erase(deadline);
   for (const Deadline& deadline : append.deadlines_set) deadlines_.insert(deadline);
-  return {absl::OkStatus(), {}};
 }
 
 void MemoryStore::Remember(const StoredSession& session, Log& log) {

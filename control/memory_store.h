@@ -51,6 +51,7 @@ class MemoryStore : public Store {
   };
 
   AppendOutcome Append(const StoreAppend& append) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetDeadlines(const StoreAppend& append) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The session after an append: what it does not keep goes.
   static void Remember(const StoredSession& session, Log& log);
   absl::StatusOr<std::vector<StoredEventPtr>> EventsOf(const StoreRange& range)

@@ -215,8 +215,13 @@ void PutRecord(const std::string& key, const google::protobuf::MessageLite& reco
   batch.Put(key, Seal(key, record));
 }
 
-// `first_kept` before it.
-void Put(const StoreAppend& append, uint64_t first_kept, rocksdb::WriteBatch& batch) {
+void RemoveSession(const StoreAppend& append, uint64_t first_kept, rocksdb::WriteBatch& batch) {
+  batch.Delete(SessionKey(append.session_id));
+  batch.Delete(FoldKey(append.session_id));
+  RemoveEvents(append.session_id, first_kept, append.after.sequence() + 1, batch);
+}
+
+void PutSession(const StoreAppend& append, uint64_t first_kept, rocksdb::WriteBatch& batch) {
   const std::string& id = append.session_id;
   for (const StoredEventPtr& event : append.events) {
     PutRecord(EventKey(id, event->sequence), RecordOf(*event), batch);
@@ -225,6 +230,15 @@ void Put(const StoreAppend& append, uint64_t first_kept, rocksdb::WriteBatch& ba
   if (append.session.fold.has_value()) {
     PutRecord(FoldKey(id), RecordOf(*append.session.fold), batch);
     RemoveEvents(id, first_kept, append.session.first_sequence, batch);
+  }
+}
+
+// `first_kept` before it.
+void Put(const StoreAppend& append, uint64_t first_kept, rocksdb::WriteBatch& batch) {
+  if (append.removes_session) {
+    RemoveSession(append, first_kept, batch);
+  } else {
+    PutSession(append, first_kept, batch);
   }
   for (const Deadline& deadline : append.deadlines_cleared) batch.Delete(DeadlineKey(deadline));
   for (const Deadline& deadline : append.deadlines_set) batch.Put(DeadlineKey(deadline), "");
@@ -291,7 +305,7 @@ std::vector<AppendOutcome> RocksDbStore::Commit(absl::Span<const StoreAppendPtr>
       continue;
     }
     Put(append, session.first_sequence, batch);
-    session.summary = append.session.summary;
+    session.summary = append.session.summary;  // none, if it was removed
     session.first_sequence = append.session.first_sequence;
   }
   rocksdb::WriteOptions synced;

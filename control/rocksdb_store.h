@@ -3,9 +3,9 @@
 // Threads: any. A commit is one WriteBatch with a synced write-ahead log: one fdatasync for the
 // group. Keys, by their first byte: 'e' session \0 sequence (8 bytes, highest first) → EventRecord;
 // 's' session → SessionRecord; 'f' session → FoldRecord; each record behind a checksum of key and
-// record. 'd' milliseconds (8 bytes, highest first) session \0 clarification → nothing. What reads
-// more than one key reads a snapshot, so that a commit beside it shows whole or not at all. RocksDB
-// is known to this file pair alone.
+// record. 'd' milliseconds (8 bytes, highest first) session \0 clarification, or nothing → nothing.
+// What reads more than one key reads a snapshot, so that a commit beside it shows whole or not at
+// all. RocksDB is known to this file pair alone.
 #pragma once
 
 #include <memory>

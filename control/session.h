@@ -48,8 +48,8 @@ class Session {
     kUnloaded,  // nobody has asked yet, or loading failed
     kLoading,
     kReady,
-    kFailed,  // a group failed; once nothing is in flight it is loaded anew, since the store knows
-              // what is true
+    kFailed,  // a group failed, or it is being deleted; once nothing is in flight it is loaded
+              // anew, since the store knows what is true
   };
   // Runs under the mutex, with the session once it is ready, or with why it will not be.
   using Operation = absl::AnyInvocable<void(absl::StatusOr<Session*>, Effects&)>;

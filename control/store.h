@@ -35,6 +35,8 @@ struct StoreAppend {
   // The session after it. Kept events below its first are removed; it has a fold then, and that one
   // replaces what is stored.
   StoredSession session;
+  // The session is removed instead, with all its events and its fold. It has no events then.
+  bool removes_session = false;
   std::vector<Deadline> deadlines_set;
   std::vector<Deadline> deadlines_cleared;
 };

@@ -73,6 +73,11 @@ class FaultyStore : public control::MemoryStore {
     absl::MutexLock lock(&mutex_);
     held_ = true;
   }
+  void WaitForAHeldCommit() {
+    absl::MutexLock lock(&mutex_);
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(this, &FaultyStore::HasWaiting),
+                                        absl::Seconds(30)));
+  }
   // Waits until a commit is held, then decides what becomes of it and of those behind it.
   void LetGo(Fault fault) {
     absl::MutexLock lock(&mutex_);

@@ -175,8 +175,9 @@ TEST_F(HistoryTest, AnExpiryAnswersWithTheDefault) {
   question.mutable_clarification()->mutable_time_limit()->set_seconds(5);
   question.mutable_clarification()->set_default_response("no");
   const Answer asked = history_.Append(std::move(question), "", At(100));
-  ASSERT_EQ(asked.deadlines_set.size(), 1u);
-  EXPECT_EQ(asked.deadlines_set[0].time, absl::FromUnixSeconds(105));
+  ASSERT_EQ(asked.deadlines_set.size(), 2u);  // the session's own is the other
+  EXPECT_TRUE(asked.deadlines_set[0].is_of_session());
+  EXPECT_EQ(asked.deadlines_set[1].time, absl::FromUnixSeconds(105));
   const Answer expired = history_.EndClarification(
       {kSession, "c", v1::CLARIFICATION_STATUS_EXPIRED, std::nullopt}, At(106));
   EXPECT_EQ(EventOf(*expired.appended.front()).clarification().response(), "no");

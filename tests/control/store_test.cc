@@ -225,6 +225,54 @@ TEST_P(StoreTest, ARefusedAppendTrimsNothing) {
   EXPECT_FALSE(LoadedFrom(*store_, "s").session.fold.has_value());
 }
 
+// The session of `append` is removed at its top.
+StoreAppend Removing(const std::string& session_id, const v1::Position& top) {
+  StoreAppend append;
+  append.session_id = session_id;
+  append.after = top;
+  append.removes_session = true;
+  return append;
+}
+
+TEST_P(StoreTest, ARemovedSessionLeavesNothingAndItsIdBeginsAnew) {
+  StoreAppend first = Events("s", "e", 1, 5);
+  first.deadlines_set = {DeadlineAt(20, "s", "")};
+  Commit(*store_, {first, Events("s1", "g", 1, 1)});
+  Commit(*store_, {Trimming(Events("s", "e", 6, 7), 4)});
+  EXPECT_TRUE(absl::IsAborted(Commit(*store_, {Removing("s", PositionAt("e", 6))})[0].status));
+  StoreAppend removal = Removing("s", PositionAt("e", 7));
+  removal.deadlines_cleared = {DeadlineAt(20, "s", "")};
+  const auto outcomes = Commit(*store_, {removal, Events("s", "f", 1, 2)});
+  EXPECT_TRUE(outcomes[0].status.ok()) << outcomes[0].status;
+  EXPECT_TRUE(outcomes[1].status.ok()) << outcomes[1].status;
+  const LoadedLog log = LoadedFrom(*store_, "s");
+  EXPECT_EQ(log.sequences, (Sequences{1, 2}));
+  EXPECT_EQ(log.session.first_sequence, 1u);
+  EXPECT_FALSE(log.session.fold.has_value());
+  EXPECT_TRUE(store_->DueDeadlines(absl::InfiniteFuture(), 10)->empty());
+  const auto none = [](const StoredEventPtr&) { return true; };
+  EXPECT_TRUE(absl::IsOutOfRange(store_->ReadRange({"s", "e", 3, 7}, none)));
+  Commit(*store_, {Removing("s", PositionAt("f", 2))});
+  EXPECT_EQ(LoadedFrom(*store_, "s").session.summary.position().sequence(), 0u);
+  ASSERT_EQ(store_->ListSessions("", 10)->size(), 1u);
+  EXPECT_EQ(Loaded(*store_, "s1"), (Sequences{1}));
+}
+
+TEST_P(StoreTest, AnAppendWithoutEventsMovesADeadline) {
+  StoreAppend first = Events("s", "e", 1, 2);
+  first.deadlines_set = {DeadlineAt(20, "s", "")};
+  Commit(*store_, {first});
+  StoreAppend move = Events("s", "e", 3, 2);
+  move.deadlines_cleared = {DeadlineAt(20, "s", "")};
+  move.deadlines_set = {DeadlineAt(30, "s", "")};
+  EXPECT_TRUE(Commit(*store_, {move})[0].status.ok());
+  const auto deadlines = store_->DueDeadlines(absl::InfiniteFuture(), 10);
+  ASSERT_EQ(deadlines->size(), 1u);
+  EXPECT_EQ((*deadlines)[0].time, absl::FromUnixSeconds(30));
+  EXPECT_TRUE((*deadlines)[0].is_of_session());
+  EXPECT_EQ(Loaded(*store_, "s"), (Sequences{1, 2}));
+}
+
 TEST_P(StoreTest, ARangeWhoseFirstEventIsNotKeptIsOutOfRange) {
   Commit(*store_, {Events("s", "e", 1, 5)});
   Commit(*store_, {Trimming(Events("s", "e", 6, 7), 4)});
