@@ -1,4 +1,7 @@
-"""Debian's python-socketio: events, binary, acks and a namespace, by one transport. Usage: python_client.py URL TRANSPORTS"""
+"""Debian's python-socketio: events, binary, acks and a namespace, by one transport.
+
+Usage: python_client.py URL TRANSPORTS [EXTRA]. EXTRA: so many arguments of the server's own, texts, end each event.
+"""
 import queue
 import sys
 
@@ -7,12 +10,18 @@ import socketio
 PATIENCE_S = 15
 
 
-def main(url, transports):
+def main(url, transports, extra=0):
     client = socketio.Client(reconnection=False)
     backs, auths = queue.Queue(), queue.Queue()
-    client.on("message-back", lambda *arguments: backs.put(arguments))
-    client.on("auth", auths.put)
-    client.on("auth", auths.put, namespace="/custom")
+
+    def own(arguments):
+        own_count = len(arguments) - extra
+        assert all(isinstance(argument, str) for argument in arguments[own_count:]), arguments
+        return arguments[:own_count]
+
+    client.on("message-back", lambda *arguments: backs.put(own(arguments)))
+    for namespace in ("/", "/custom"):
+        client.on("auth", lambda *arguments: auths.put(*own(arguments)), namespace=namespace)
     client.connect(url, transports=transports, auth={"who": "me"}, namespaces=["/", "/custom"])
     got = [auths.get(timeout=PATIENCE_S) for _ in range(2)]
     assert got == [{"who": "me"}] * 2, got
@@ -31,4 +40,4 @@ def main(url, transports):
     client.disconnect()
 
 
-main(sys.argv[1], sys.argv[2].split(","))
+main(sys.argv[1], sys.argv[2].split(","), *map(int, sys.argv[3:]))

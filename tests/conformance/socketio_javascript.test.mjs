@@ -1,9 +1,12 @@
 // socket.io-client, the newest and the first that speaks this protocol, over each transport and through the upgrade.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 
 import { io as newest } from 'socket.io-client';
 import oldest from 'socket.io-client-3';
 
+import { within } from '../support/processes.mjs';
 import { exercise, next, testOnEcho } from './echo.mjs';
 
 const WAYS = [['polling'], ['websocket'], ['polling', 'websocket']];
@@ -30,30 +33,90 @@ testOnEcho('A client survives many heartbeats on each transport', ['--ping_inter
   }
 });
 
-for (const transports of [['polling'], ['websocket']]) {
-  testOnEcho(`With recovery a client that lost its ${transports} goes on as itself, and misses nothing`, ['--recovery'], async (url) => {
-    const socket = newest(url, { transports, reconnectionDelay: 50, randomizationFactor: 0 });
+const CUTS = 12;
+const BURST = 30;
+
+// A relay to the server that cuts every connection after a random number of the server's bytes, in the middle of whatever
+// they are, and is patient after `cuts` of them.
+async function cuttingRelay(port, cuts) {
+  const open = new Set();
+  const relay = createServer((client) => {
+    const server = connect(port, '127.0.0.1');
+    for (const [from, to] of [[client, server], [server, client]]) {
+      open.add(from);
+      from.on('error', () => {});
+      from.on('close', () => { open.delete(from); to.destroy(); });
+    }
+    client.pipe(server);
+    server.on('data', (bytes) => {
+      if (bytes.length <= relay.left) {
+        relay.left -= bytes.length;
+        client.write(bytes);
+        return;
+      }
+      // What is before the cut arrives, what is behind it is lost.
+      const before = bytes.subarray(0, relay.left);
+      relay.cut();
+      client.end(before);
+      server.destroy();
+      for (const each of [...open]) if (each !== client) each.destroy();
+    });
+    server.on('end', () => client.end());
+  }).listen(0, '127.0.0.1');
+  relay.cuts = 0;
+  relay.left = Infinity;
+  relay.begin = () => { relay.left = Math.floor(Math.random() * 4_000); };
+  relay.cut = () => {
+    relay.cuts += 1;
+    relay.left = Infinity;
+    if (relay.cuts < cuts) relay.begin();
+  };
+  await once(relay, 'listening');
+  return relay;
+}
+
+for (const transports of WAYS) {
+  testOnEcho(`With recovery a client that is cut off again and again stays itself and gets each event once, in order, by ${transports.join(', then ')}`, ['--recovery'], async (url, port) => {
+    const relay = await cuttingRelay(port, CUTS);
+    const socket = newest(`http://127.0.0.1:${relay.address().port}`,
+      { transports, reconnectionDelay: 10, reconnectionDelayMax: 20, timeout: 3_000, auth: { who: 'me' } });
     try {
-      const [, offset] = await next(socket, 'auth');
-      assert.equal(offset, '1');
+      const offsets = [];
+      const values = [];
+      let sent = 0;
+      let sentBefore = 0;
+      let replayed = 0;
+      const send = (count) => { for (let i = 0; i < count; i += 1) socket.emit('message', sent += 1); };
+      socket.onAny((name, ...parts) => offsets.push(parts.at(-1)));
+      await next(socket, 'auth');
       const { id } = socket;
-      const received = [];
-      let wake = () => {};
-      socket.on('message-back', (value) => { received.push(value); wake(); });
-      socket.emit('message', 'before');
-      while (received.length < 1) await new Promise((resolve) => { wake = resolve; });
-      const again = next(socket, 'connect');
-      // The echo is on its way when the connection dies: what the client did not get is replayed.
-      socket.emit('message', 'during');
-      setImmediate(() => socket.io.engine.close());
-      await again;
-      assert.equal(socket.recovered, true);
-      assert.equal(socket.id, id);
-      socket.emit('message', 'after');
-      while (received.at(-1) !== 'after') await new Promise((resolve) => { wake = resolve; });
-      assert.equal(new Set(received).size, received.length, `none twice: ${received}`);
+      const lives = [];
+      let finish;
+      const finished = new Promise((resolve) => { finish = resolve; });
+      socket.on('connect', () => {
+        lives.push({ id: socket.id, recovered: socket.recovered });
+        sentBefore = sent;
+        if (relay.cuts < CUTS) send(BURST); else socket.emit('message', 'last');
+      });
+      socket.on('message-back', (value) => {
+        if (value === 'last') return finish();
+        values.push(value);
+        if (value <= sentBefore) replayed += 1;
+        return send(1);
+      });
+      relay.begin();
+      send(BURST);
+      await within(40_000, () => `the end; ${relay.cuts} cuts, ${values.length} events`, finished);
+      assert.equal(relay.cuts, CUTS);
+      assert.ok(lives.length > 0);
+      for (const life of lives) assert.deepEqual(life, { id, recovered: true });
+      // The server numbers what it sends: none is missing, none came twice.
+      assert.deepEqual(offsets, offsets.map((_, i) => String(i + 1)));
+      assert.deepEqual(values, [...new Set(values)].sort((a, b) => a - b));
+      assert.ok(replayed > 0, 'something was lost on the way, and sent again');
     } finally {
       socket.disconnect();
+      relay.close();
     }
   });
 }

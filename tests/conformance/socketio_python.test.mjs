@@ -11,3 +11,10 @@ for (const transports of ['polling', 'websocket', 'polling,websocket']) {
     assert.equal(code, 0, output);
   });
 }
+
+for (const transports of ['polling', 'websocket']) {
+  testOnEcho(`python-socketio, which knows nothing of recovery, is unharmed by it by ${transports}`, ['--recovery'], async (url) => {
+    const { code, output } = await run('/usr/bin/python3', [path.join(ROOT, 'tests/conformance/python_client.py'), url, transports, '1']);
+    assert.equal(code, 0, output);
+  });
+}
