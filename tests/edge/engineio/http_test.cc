@@ -99,6 +99,8 @@ TEST_F(HttpTest, AClientThatWaitsForContinueGetsIt) {
 }
 
 TEST_F(HttpTest, ARequestThatCannotBeReadIsAnsweredAndTheConnectionClosed) {
+  std::string thousand_fields;
+  for (int i = 0; i < 1'000; ++i) thousand_fields += "a: b\r\n";
   const struct {
     std::string bytes;
     int status;
@@ -109,6 +111,13 @@ TEST_F(HttpTest, ARequestThatCannotBeReadIsAnsweredAndTheConnectionClosed) {
       {"GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(9000, 'a'), 431},
       {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411},
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello", 400},
+      {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400},
+      {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400},
+      {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+       400},
+      {"GET / HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a\r\n" + thousand_fields + "\r\n", 431},
       {"\x16\x03\x01\x02\x05", 0},
   };
   for (const auto& row : rows) {

@@ -113,13 +113,26 @@ TEST_F(WebSocketTest, FramesThatBreakAreClosedWithTheirCode) {
                    3),
        1002},
       {"RSV1", FrameBytes(0xC1, "4"), 1002},
+      {"RSV2", FrameBytes(0xA1, "4"), 1002},
+      {"RSV3", FrameBytes(0x91, "4"), 1002},
       {"opcode 3", FrameBytes(0x83, "4"), 1002},
+      {"opcode 11", FrameBytes(0x8B, "4"), 1002},
       {"continuation", FrameBytes(0x80, "4"), 1002},
+      {"a message inside another", FrameBytes(0x01, "4") + FrameBytes(0x81, "4"), 1002},
+      {"a fragmented ping", FrameBytes(0x09, "p"), 1002},
+      {"a long ping", FrameBytes(0x89, std::string(126, 'p')), 1002},
+      {"close with half a code", FrameBytes(0x88, "\x03"), 1002},
+      {"close 999", FrameBytes(0x88, "\x03\xE7"), 1002},
+      {"close 1005", FrameBytes(0x88, "\x03\xED"), 1002},
       {"close 5000", FrameBytes(0x88, "\x13\x88"), 1002},
       {"bad UTF-8", FrameBytes(0x81, "4\xFF"), 1007},
       {"bad UTF-8 before the message ends", FrameBytes(0x01, "4\xFF"), 1007},
       {"bad UTF-8 in a close", FrameBytes(0x88, "\x03\xE8\xFF"), 1007},
       {"2^40 declared", std::string("\x82\xFF\0\0\x01\0\0\0\0\0abcd", 14), 1009},
+      {"2^53 declared", std::string("\x82\xFF\0\x20\0\0\0\0\0\0abcd", 14), 1009},
+      {"fragments too large together",
+       FrameBytes(0x01, "4" + std::string(600, 'x')) + FrameBytes(0x80, std::string(600, 'x')),
+       1009},
       {"one byte too much", FrameBytes(0x81, "4" + std::string(1'000, 'x')), 1009},
   };
   RawWebSocket beside = Open();
@@ -132,6 +145,23 @@ TEST_F(WebSocketTest, FramesThatBreakAreClosedWithTheirCode) {
   for (const DisconnectReason reason : closes_.WaitFor(std::size(rows))) {
     EXPECT_EQ(ToString(reason), "transport error");
   }
+}
+
+TEST_F(WebSocketTest, FramesThatAreOddButLegalAreAccepted) {
+  RawWebSocket socket = Open();
+  // A letter that is cut in two, behind nothing, and a length in more bytes than it needs.
+  socket.SendBytes(FrameBytes(0x01, "") + FrameBytes(0x00, "4\xC3") + FrameBytes(0x80, "\xB6"));
+  EXPECT_EQ(socket.ReadText(), "4\xC3\xB6");
+  socket.SendBytes(
+      std::string("\x81\xFE\0\x02\0\0\0\0"
+                  "4a",
+                  10));
+  EXPECT_EQ(socket.ReadText(), "4a");
+  socket.SendBytes(
+      std::string("\x81\xFF\0\0\0\0\0\0\0\x02\0\0\0\0"
+                  "4b",
+                  16));
+  EXPECT_EQ(socket.ReadText(), "4b");
 }
 
 TEST_F(WebSocketTest, AMessageOfExactlyTheLimitIsAccepted) {
