@@ -123,6 +123,7 @@ void Broker::With(const std::string& session_id, Session::Operation operation) {
       if (session.state == Session::State::kUnloaded) StartLoad(shard, session, effects);
     }
   }
+  ShedMemory();
   Run(std::move(effects));
 }
 
@@ -150,6 +151,7 @@ void Broker::Load(Shard& shard, Session& session) {
       LoadFailed(shard, session, absl::UnavailableError(status.message()), effects);
     }
   }
+  ShedMemory();
   Run(std::move(effects));
 }
 
@@ -249,6 +251,7 @@ void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append
     }
   }
   for (const Deadline& deadline : append.deadlines_set) deadlines_.Notify(deadline.time);
+  ShedMemory();
   Run(std::move(effects));
 }
 
@@ -258,26 +261,65 @@ void Broker::Settled(Shard& shard, Session& session) {
     Erase(shard, session);
     return;
   }
+  Count(session);
+  // The sweep found nothing but what was in use: what is idle since leaves by itself.
+  if (shed_from_bytes_ > 0 && BytesToShed() > 0 && session.IsIdle()) Erase(shard, session);
+}
+
+// Outside of locks, after each use that may have cost memory. One thread sheds at a time; one that
+// comes meanwhile leaves its part to that one, which looks again.
+void Broker::ShedMemory() {
+  while (BytesToShed() > 0 && histories_bytes_ >= shed_from_bytes_ && !shedding_.exchange(true)) {
+    for (const Shed what : {Shed::kIdleSessions, Shed::kWindows}) {
+      while (BytesToShed() > 0 && ShedFromAllShards(what) > 0) {
+      }
+    }
+    // If all the rest is in use, it is not looked through again for each event.
+    const size_t growth = BytesToShed() == 0 ? 0 : options_.histories_bytes_max / 64;
+    shed_from_bytes_ = growth == 0 ? 0 : histories_bytes_ + growth;
+    shedding_ = false;
+  }
+}
+
+size_t Broker::BytesToShed() const {
+  const size_t bytes = histories_bytes_;
+  return bytes > options_.histories_bytes_max ? bytes - options_.histories_bytes_max : 0;
+}
+
+size_t Broker::ShedFromAllShards(Shed what) {
+  // Each gives its part, so that of all sessions about the least recently used leave.
+  const size_t part = BytesToShed() / shards_.size() + 1;
+  size_t bytes = 0;
+  for (size_t i = 0; i < shards_.size() && BytesToShed() > 0; ++i) {
+    Shard& shard = *shards_[shed_next_shard_++ % shards_.size()];
+    absl::MutexLock lock(&shard.mutex);
+    bytes += ShedFrom(shard, what, part);
+  }
+  return bytes;
+}
+
+size_t Broker::ShedFrom(Shard& shard, Shed what, size_t bytes_wanted) {
+  size_t bytes = 0;
+  for (auto at = shard.by_use.end(); at != shard.by_use.begin() && bytes < bytes_wanted;) {
+    Session& session = **--at;
+    const size_t before = session.bytes_counted;
+    if (what == Shed::kIdleSessions && session.IsIdle()) {
+      ++at;  // stays where it is
+      Erase(shard, session);
+      bytes += before;
+    } else if (what == Shed::kWindows && session.state == Session::State::kReady) {
+      session.history.ForgetWindow();
+      Count(session);
+      bytes += before - std::min(before, session.bytes_counted);
+    }
+  }
+  return bytes;
+}
+
+void Broker::Count(Session& session) {
   const size_t bytes = session.history.bytes_held() + kSessionOverheadBytes;
   histories_bytes_ += bytes - session.bytes_counted;
   session.bytes_counted = bytes;
-  if (histories_bytes_ > options_.histories_bytes_max) ShedMemory(shard);
-}
-
-void Broker::ShedMemory(Shard& shard) {
-  // From the least recently used on; the first is in use now.
-  std::vector<Session*> sessions(shard.by_use.rbegin(), std::prev(shard.by_use.rend()));
-  for (Session* session : sessions) {
-    if (histories_bytes_ <= options_.histories_bytes_max) return;
-    if (session->IsIdle()) {
-      Erase(shard, *session);
-    } else if (session->state == Session::State::kReady) {
-      session->history.ForgetWindow();
-      const size_t bytes = session->history.bytes_held() + kSessionOverheadBytes;
-      histories_bytes_ -= session->bytes_counted - bytes;
-      session->bytes_counted = bytes;
-    }
-  }
 }
 
 void Broker::Erase(Shard& shard, Session& session) {

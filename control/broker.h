@@ -134,6 +134,8 @@ class Broker {
   void ReadFold(const FoldRequest& request, Done<ReadPage> done);
   // NOT_FOUND before the first event.
   void GetSnapshot(const std::string& session_id, Done<SnapshotView> done);
+  // What all histories in memory cost, about.
+  size_t histories_bytes() const { return histories_bytes_; }
   void ListSessions(const std::string& after_session_id, size_t sessions_max,
                     Done<std::vector<v1::SessionSummary>> done);
 
@@ -168,9 +170,18 @@ class Broker {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   // For a session that has subscribers and could not be loaded.
   void RetryLoad(Shard& shard, const std::string& session_id);
-  // After each use: what it costs, and what may leave.
+  // After each use: what it costs; it may leave.
   void Settled(Shard& shard, Session& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
-  void ShedMemory(Shard& shard) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
+  void Count(Session& session);
+  // Holds histories_bytes_max over all shards. Idle sessions leave first, then what those in use
+  // have of their recent events.
+  enum class Shed { kIdleSessions, kWindows };
+  void ShedMemory();
+  size_t BytesToShed() const;
+  // How many bytes went; 0: there is nothing more of it.
+  size_t ShedFromAllShards(Shed what);
+  size_t ShedFrom(Shard& shard, Shed what, size_t bytes_wanted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   void Erase(Shard& shard, Session& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   void Unsubscribe(Shard& shard, Session& session, const std::shared_ptr<Subscriber>& subscriber);
   void Act(const Deadline& deadline, DeadlineThread::Acted acted);
@@ -183,6 +194,11 @@ class Broker {
   const BrokerOptions options_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::atomic<size_t> histories_bytes_{0};
+  std::atomic<bool> shedding_{false};
+  // Not 0: the bound was passed by what is in use alone; what is in use is looked through again
+  // when there is so much.
+  std::atomic<size_t> shed_from_bytes_{0};
+  size_t shed_next_shard_ = 0;  // of the thread that sheds
   std::atomic<size_t> cold_reads_{0};
   CommitQueue commit_queue_;
   WorkerPool worker_pool_;

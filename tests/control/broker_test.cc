@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -155,6 +156,45 @@ TEST_F(BrokerTest, IdleSessionsLeaveMemoryAndComeBackWhole) {
   ASSERT_TRUE(again.ok());
   EXPECT_TRUE(again->duplicate);
   EXPECT_EQ(store_.loads(), loads + 1);
+}
+
+TEST_F(BrokerTest, AllShardsTogetherHoldTheBudgetOfHistories) {
+  options_.histories_bytes_max = 300'000;
+  Restart();
+  const auto holds = [this] {
+    const absl::Time until = absl::Now() + kDeadline;
+    while (broker_->histories_bytes() > options_.histories_bytes_max && absl::Now() < until)
+      std::this_thread::yield();
+    return broker_->histories_bytes() <= options_.histories_bytes_max;
+  };
+  const std::string text(10'000, 'x');
+  for (int n = 0; n < 200; ++n) {
+    ASSERT_TRUE(Publish(CustomEvent("s" + std::to_string(n), text)).ok());
+    ASSERT_TRUE(holds()) << broker_->histories_bytes();
+  }
+  EXPECT_GT(broker_->histories_bytes(), options_.histories_bytes_max / 2);  // and no more left
+  const int loads = store_.loads();
+  for (int n = 0; n < 200; ++n) {
+    EXPECT_EQ(Read("s" + std::to_string(n), {})->events.size(), 1u);
+    ASSERT_TRUE(holds()) << broker_->histories_bytes();
+  }
+  EXPECT_GT(store_.loads(), loads + 150);
+}
+
+TEST_F(BrokerTest, SessionsInUseGiveTheirRecentEventsAndLeaveOnceTheyAreNotInUse) {
+  options_.histories_bytes_max = 300'000;
+  Restart();
+  const std::string text(10'000, 'x');
+  std::vector<std::unique_ptr<Broker::Subscription>> subscriptions;
+  for (int n = 0; n < 400; ++n) {
+    subscriptions.push_back(broker_->Subscribe("s" + std::to_string(n), [] {}));
+    ASSERT_TRUE(Publish(CustomEvent("s" + std::to_string(n), text)).ok());
+  }
+  // Their overhead alone is over it; their events are not held.
+  EXPECT_LT(broker_->histories_bytes(), 400 * text.size() / 2);
+  EXPECT_EQ(Read("s0", {})->events.size(), 1u);
+  subscriptions.clear();
+  EXPECT_LE(broker_->histories_bytes(), options_.histories_bytes_max);
 }
 
 TEST_F(BrokerTest, ASubscribedSessionThatCannotBeLoadedIsTriedAgain) {
