@@ -67,6 +67,7 @@ Hub::SubscriptionPtr Hub::Resume(const ReaderPtr& reader, const std::string& ses
                                  const Place& from) {
   SubscriptionPtr subscription = Add(reader, session_id, from);
   subscription->phase = Phase::kBehind;
+  subscription->resumed_at = from.position;
   Advance(subscription);
   return subscription;
 }
@@ -74,6 +75,8 @@ Hub::SubscriptionPtr Hub::Resume(const ReaderPtr& reader, const std::string& ses
 void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened opened) {
   s.opened.push_back(std::move(opened));
   const Hold hold(*this, *s.session);
+  // A client that keeps positions too asks for what its recovery has begun to give.
+  if (after.has_value() && after == s.resumed_at) after.reset();
   if (!after.has_value()) {
     if (options_.broken_rule == BrokenRule::kResubscribeRestartsFold) {
       s.reads_fold = s.begins_fold = true;
@@ -86,6 +89,7 @@ void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened 
   CancelRead(s);  // what is in flight was asked for another position
   s.entry_before = s.Entry();
   s.phase = Phase::kOpening;
+  s.resumed_at.reset();
   s.at = *std::move(after);
   s.seen = s.at.sequence;
   s.reads_fold = s.begins_fold = s.resync = false;

@@ -93,8 +93,8 @@ class Hub {
   // Goes on where an earlier socket's subscription was, without `subscribed`.
   SubscriptionPtr Resume(const ReaderPtr& reader, const std::string& session_id,
                          const Place& from);
-  // Subscribing again to what is held: without a position it only answers; after one it moves
-  // there.
+  // Subscribing again to what is held: without a position, or after the one it was resumed at, it
+  // only answers; after another it moves there.
   void SubscribeAgain(Subscription& subscription, std::optional<Position> after, Opened opened);
   // Drops its events that are queued, too. Returns its entry in the cursor when that is done.
   std::string Unsubscribe(Subscription& subscription);

@@ -186,7 +186,9 @@ TEST_F(ManyEndsTest, OfManyAnswersOneWinsAndTheOthersLearnWhich) {
     const std::string winner = events[1].clarification().response();
     for (size_t n = 0; n < outcomes.size(); ++n) {
       EXPECT_EQ(outcomes[n].won, std::to_string(n) == winner);
-      if (!outcomes[n].won) EXPECT_EQ(outcomes[n].winner.response(), winner);
+      if (!outcomes[n].won) {
+        EXPECT_EQ(outcomes[n].winner.response(), winner);
+      }
     }
   }
 }
@@ -259,7 +261,9 @@ TEST_F(ManyEndsTest, OfACancelTheEndOfTheSessionAndAnAnswerOneEndsTheQuestion) {
     const v1::Clarification& ended = events[1].clarification();
     EXPECT_EQ(ended.status() == v1::CLARIFICATION_STATUS_ANSWERED, answer.won);
     for (const Outcome& outcome : {answer, cancel}) {
-      if (!outcome.won) EXPECT_EQ(outcome.winner.status(), ended.status());
+      if (!outcome.won) {
+        EXPECT_EQ(outcome.winner.status(), ended.status());
+      }
     }
   }
 }

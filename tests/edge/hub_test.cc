@@ -460,6 +460,19 @@ TEST_F(HubTest, WhoComesBackReadsOnWithoutSubscribed) {
   EXPECT_EQ(socket.lines, (Lines{"error 3", "error 4", "error 5"}));
 }
 
+TEST_F(HubTest, WhoComesBackAndAsksForTheSamePlaceIsOnlyAnswered) {
+  RecordingSocket socket;
+  const auto subscription = hub_.Resume(ReaderOf(socket), "s", After(2));
+  Announce(3);
+  hub_.PageArrived(NextRead().read_id, MakePage(3, 3, 3));
+  hub_.SubscribeAgain(*subscription, Position{kEpoch, 2}, [](const Position&) {});
+  Arrive(4);
+  EXPECT_EQ(socket.lines, (Lines{"error 3", "subscribed 3", "error 4"}));
+  hub_.SubscribeAgain(*subscription, Position{kEpoch, 3}, [](const Position&) {});
+  hub_.PageArrived(NextRead().read_id, MakePage(4, 4, 4));
+  EXPECT_EQ(socket.lines.back(), "error 4");
+}
+
 TEST_F(HubTest, AResyncDropsWhatIsQueuedOfTheSession) {
   RecordingSocket socket;
   const auto subscription = Subscribe(socket, Position{kEpoch, 0});
