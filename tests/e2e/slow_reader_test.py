@@ -95,6 +95,12 @@ class Client:
             while self.take_frame():
                 pass
 
+    def read_until_subscribed(self):
+        deadline = time.monotonic() + PATIENCE_S
+        while not any(name == "subscribed" for name, _, _ in self.events):
+            assert time.monotonic() < deadline, "no `subscribed` came"
+            self.read_until(time.monotonic() + 0.1)
+
     def take_frame(self):
         if len(self.buffer) < 4:
             return False
@@ -172,6 +178,8 @@ class SlowReaderTest(unittest.TestCase):
             publisher = Publisher(serve.grpc, "slow")
             slow = Client(serve.http, "slow", BYTES_A_SECOND)
             fast = [Client(serve.http, "slow") for _ in range(10)]
+            for client in [slow, *fast]:
+                client.read_until_subscribed()
             publisher.start()
             end = time.monotonic() + WARM_UP_S + MEASURED_S
             readers = [threading.Thread(target=client.read_until, args=[end]) for client in fast]
