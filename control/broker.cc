@@ -148,7 +148,7 @@ void Broker::Load(Shard& shard, Session& session) {
       Settled(shard, session);
     } else {
       spdlog::warn("session {} cannot be loaded: {}", session.id, status.ToString());
-      LoadFailed(shard, session, absl::UnavailableError(status.message()), effects);
+      LoadFailed(shard, session, ReadError(status), effects);
     }
   }
   ShedMemory();
@@ -180,6 +180,9 @@ void Broker::RetryLoad(Shard& shard, const std::string& session_id) {
 
 void Broker::Append(const std::string& session_id, size_t bytes, AppendTo append,
                     Done<Published> done) {
+  if (absl::Status writable = store_.CheckWritable(); !writable.ok()) {
+    return done(std::move(writable));
+  }
   absl::StatusOr<CommitQueue::Reservation> room = commit_queue_.Reserve(bytes);
   if (!room.ok()) return done(room.status());
   // The room is free before the caller knows, since it may publish again at once.
@@ -243,6 +246,7 @@ void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append
     } else {
       spdlog::warn("session {}: an append failed: {}", session.id, outcome.status.ToString());
       session.AppendFailed(after + 1, outcome.status, effects);
+      if (absl::IsUnavailable(outcome.status)) LookAgainLater(shard, session);
     }
     if (session.state == Session::State::kFailed && session.appends_in_flight == 0) {
       StartLoad(shard, session, effects);
@@ -252,6 +256,27 @@ void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append
   }
   for (const Deadline& deadline : append.deadlines_set) deadlines_.Notify(deadline.time);
   ShedMemory();
+  Run(std::move(effects));
+}
+
+void Broker::LookAgainLater(Shard& shard, Session& session) {
+  if (std::exchange(session.look_again_waits, true)) return;
+  deadlines_.Later([this, &shard, session_id = session.id] { LookAgain(shard, session_id); });
+}
+
+void Broker::LookAgain(Shard& shard, const std::string& session_id) {
+  Effects effects;
+  {
+    absl::MutexLock lock(&shard.mutex);
+    const auto found = shard.sessions.find(session_id);
+    if (found == shard.sessions.end()) return;
+    Session& session = *found->second;
+    session.look_again_waits = false;
+    if (!store_.CheckWritable().ok()) return LookAgainLater(shard, session);
+    // An append that is under way finds out by itself.
+    if (session.state != Session::State::kReady || session.appends_in_flight > 0) return;
+    StartLoad(shard, session, effects);
+  }
   Run(std::move(effects));
 }
 

@@ -170,6 +170,9 @@ class Broker {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   // For a session that has subscribers and could not be loaded.
   void RetryLoad(Shard& shard, const std::string& session_id);
+  // What an append of unknown outcome left in the store shows once the store takes appends again.
+  void LookAgainLater(Shard& shard, Session& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
+  void LookAgain(Shard& shard, const std::string& session_id);
   // After each use: what it costs; it may leave.
   void Settled(Shard& shard, Session& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   void Count(Session& session);

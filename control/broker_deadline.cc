@@ -7,6 +7,9 @@
 namespace sessioncast::control {
 
 void Broker::Act(const Deadline& deadline, DeadlineThread::Acted acted) {
+  if (absl::Status writable = store_.CheckWritable(); !writable.ok()) {
+    return acted(std::move(writable));
+  }
   if (deadline.is_of_session()) {
     LookAtSession(deadline, std::move(acted));
   } else {

@@ -71,7 +71,7 @@ void Broker::ReadCold(ReadRequest request, ReadPage page, Done<ReadPage> done, E
       page.outcome = ReadPage::Outcome::kOutOfRange;
       return (*shared_done)(std::move(page));
     }
-    if (!status.ok()) return (*shared_done)(absl::UnavailableError(status.message()));
+    if (!status.ok()) return (*shared_done)(ReadError(status));
     Page read = pager.Take();
     page.through = read.through;
     page.events = std::move(read.events);

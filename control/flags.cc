@@ -26,6 +26,8 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
       "HOST:PORT for gRPC. localhost is 127.0.0.1 and ::1; port 0: the system picks one");
   Add(app, "store", options.store,
       "Where the events are kept: rocksdb:DIRECTORY, or memory (lost at the end)");
+  Add(app, "store_free_bytes_min", options.store_free_bytes_min,
+      "Free on the disk, in bytes, before events are appended again after it was full");
   Add(app, "memory_store_bytes_max", options.memory_store_bytes_max,
       "What --store=memory may hold");
   Add(app, "histories_bytes_max", options.broker.histories_bytes_max,

@@ -27,6 +27,7 @@ class MemoryStore : public Store {
   explicit MemoryStore(MemoryStoreOptions options = {}) : options_(options) {}
 
   std::vector<AppendOutcome> Commit(absl::Span<const StoreAppendPtr> group) override;
+  absl::Status CheckWritable() const override { return absl::OkStatus(); }
   absl::Status Load(const std::string& session_id,
                     absl::FunctionRef<void(const StoredSession&)> session,
                     absl::FunctionRef<void(const StoredEventPtr&)> each) override;

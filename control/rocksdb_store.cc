@@ -1,166 +1,40 @@
 #include "control/rocksdb_store.h"
 
-#include <zlib.h>
-
-#include <cassert>
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "control/record.pb.h"
+#include "control/random.h"
+#include "control/rocksdb_records.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
+#include "rocksdb/env.h"
+#include "rocksdb/file_system.h"
 #include "rocksdb/snapshot.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
+#include "spdlog/spdlog.h"
 
 namespace sessioncast::control {
 namespace {
 
-constexpr char kEventTag = 'e';
-constexpr char kSessionTag = 's';
-constexpr char kFoldTag = 'f';
-constexpr char kDeadlineTag = 'd';
-constexpr size_t kNumberBytes = 8;
-constexpr size_t kChecksumBytes = 4;
-// Which layout the directory has; another one is refused.
-constexpr char kFormatKey[] = "format";
-constexpr char kFormat[] = "2";
 // So many events are removed one by one, more of them as a range: each read of the store looks
 // through all ranges that were removed lately, and single ones hold the writer up.
 constexpr uint64_t kSingleDeletesMax = 128;
+constexpr int kExitFailStop = 4;
+// How often the renewal of many epochs says how far it is, in sessions.
+constexpr uint64_t kRenewalsShownEach = 10'000;
 
-std::string Number(uint64_t number) {
-  std::string bytes(kNumberBytes, '\0');
-  for (size_t i = 0; i < kNumberBytes; ++i) {
-    bytes[i] = static_cast<char>(number >> (8 * (kNumberBytes - 1 - i)));
-  }
-  return bytes;
-}
+std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
-uint64_t ReadNumber(rocksdb::Slice bytes) {
-  uint64_t number = 0;
-  for (size_t i = 0; i < kNumberBytes; ++i) number = number << 8 | static_cast<uint8_t>(bytes[i]);
-  return number;
-}
-
-std::string EventPrefix(const std::string& session_id) {
-  return absl::StrCat(std::string(1, kEventTag), session_id, std::string(1, '\0'));
-}
-
-std::string EventKey(const std::string& session_id, uint64_t sequence) {
-  return EventPrefix(session_id) + Number(sequence);
-}
-
-std::string SessionKey(const std::string& session_id) {
-  return absl::StrCat(std::string(1, kSessionTag), session_id);
-}
-
-std::string FoldKey(const std::string& session_id) {
-  return absl::StrCat(std::string(1, kFoldTag), session_id);
-}
-
-std::string DeadlineKey(const Deadline& deadline) {
-  return absl::StrCat(std::string(1, kDeadlineTag),
-                      Number(static_cast<uint64_t>(absl::ToUnixMillis(deadline.time))),
-                      deadline.session_id, std::string(1, '\0'), deadline.clarification_id);
-}
-
-absl::StatusOr<Deadline> ReadDeadline(rocksdb::Slice key) {
-  const std::string names =
-      rocksdb::Slice(key.data() + 1 + kNumberBytes, key.size() - 1 - kNumberBytes).ToString();
-  const size_t end = names.find('\0');
-  if (end == std::string::npos)
-    return absl::DataLossError("a deadline's key in the store is damaged");
-  const uint64_t millis = ReadNumber(rocksdb::Slice(key.data() + 1, kNumberBytes));
-  return Deadline{absl::FromUnixMillis(static_cast<int64_t>(millis)), names.substr(0, end),
-                  names.substr(end + 1)};
-}
-
-// Over key and record, so that a record under another's key is found out too.
-std::string Checksum(const rocksdb::Slice& key, const rocksdb::Slice& record) {
-  uLong crc = crc32(0, reinterpret_cast<const Bytef*>(key.data()), static_cast<uInt>(key.size()));
-  crc = crc32(crc, reinterpret_cast<const Bytef*>(record.data()), static_cast<uInt>(record.size()));
-  return Number(crc).substr(kNumberBytes - kChecksumBytes);
-}
-
-std::string Seal(const std::string& key, const google::protobuf::MessageLite& record) {
-  const std::string bytes = record.SerializeAsString();
-  return Checksum(key, bytes) + bytes;
-}
-
-// False: the record is damaged.
-bool Unseal(rocksdb::Slice key, rocksdb::Slice value, google::protobuf::MessageLite& record) {
-  if (value.size() < kChecksumBytes) return false;
-  const rocksdb::Slice bytes(value.data() + kChecksumBytes, value.size() - kChecksumBytes);
-  return rocksdb::Slice(value.data(), kChecksumBytes) == Checksum(key, bytes) &&
-         record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-}
-
-EventRecord RecordOf(const StoredEvent& event) {
-  EventRecord record;
-  record.set_event(event.bytes);
-  record.set_idempotency_key(event.idempotency_key);
-  record.set_payload_hash(event.payload_hash);
-  return record;
-}
-
-SessionRecord RecordOf(const StoredSession& session) {
-  SessionRecord record;
-  record.set_summary(session.summary.SerializeAsString());
-  record.set_first_sequence(session.first_sequence);
-  return record;
-}
-
-FoldRecord RecordOf(const FoldState& fold) {
-  FoldRecord record;
-  record.set_through(fold.through);
-  for (const StoredEventPtr& event : fold.entries) record.add_entries(event->bytes);
-  record.set_results_processing(fold.totals.results_processing);
-  record.set_results_completed(fold.totals.results_completed);
-  record.set_results_failed(fold.totals.results_failed);
-  record.set_status(fold.totals.status);
-  record.set_end_sequence(fold.totals.end_sequence);
-  record.set_clarifications_left_out(fold.totals.clarifications_left_out);
-  record.set_model_results_left_out(fold.totals.model_results_left_out);
-  return record;
-}
-
-absl::StatusOr<StoredEventPtr> ReadEvent(rocksdb::Slice key, rocksdb::Slice value) {
-  EventRecord record;
-  if (!Unseal(key, value, record)) return absl::DataLossError("store: an event is damaged");
-  return ParseStoredEvent(std::move(*record.mutable_event()),
-                          std::move(*record.mutable_idempotency_key()), record.payload_hash());
-}
-
-absl::StatusOr<StoredSession> ReadSession(rocksdb::Slice key, rocksdb::Slice value) {
-  SessionRecord record;
-  StoredSession session;
-  if (!Unseal(key, value, record) || !session.summary.ParseFromString(record.summary())) {
-    return absl::DataLossError("store: a session's record is damaged");
-  }
-  session.first_sequence = record.first_sequence();
-  return session;
-}
-
-absl::StatusOr<FoldState> ReadFold(rocksdb::Slice key, rocksdb::Slice value) {
-  FoldRecord record;
-  if (!Unseal(key, value, record)) return absl::DataLossError("store: a fold is damaged");
-  FoldState fold;
-  fold.through = record.through();
-  for (std::string& bytes : *record.mutable_entries()) {
-    absl::StatusOr<StoredEventPtr> event = ParseStoredEvent(std::move(bytes), "", 0);
-    if (!event.ok()) return event.status();
-    fold.entries.push_back(*std::move(event));
-  }
-  fold.totals.results_processing = record.results_processing();
-  fold.totals.results_completed = record.results_completed();
-  fold.totals.results_failed = record.results_failed();
-  fold.totals.status = static_cast<v1::SessionStatus>(record.status());
-  fold.totals.end_sequence = record.end_sequence();
-  fold.totals.clarifications_left_out = record.clarifications_left_out();
-  fold.totals.model_results_left_out = record.model_results_left_out();
-  return fold;
+rocksdb::WriteOptions Synced() {
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return options;
 }
 
 absl::Status StoreError(const rocksdb::Status& status) {
@@ -170,7 +44,10 @@ absl::Status StoreError(const rocksdb::Status& status) {
 
 rocksdb::Options DbOptions(const RocksDbStoreOptions& options) {
   rocksdb::Options db_options;
+  if (options.env != nullptr) db_options.env = options.env;
   db_options.create_if_missing = true;
+  // Only this store decides when it is whole again: it opens it anew.
+  db_options.max_bgerror_resume_count = 0;
   db_options.write_buffer_size = options.write_buffer_bytes;
   db_options.max_open_files = options.open_files_max;
   db_options.keep_log_file_num = 4;
@@ -182,20 +59,36 @@ rocksdb::Options DbOptions(const RocksDbStoreOptions& options) {
 }
 
 absl::Status CheckFormat(rocksdb::DB& db, const std::string& directory) {
-  std::string format;
-  const rocksdb::Status found = db.Get({}, kFormatKey, &format);
-  if (found.IsNotFound()) {
-    rocksdb::WriteOptions synced;
-    synced.sync = true;
-    const rocksdb::Status written = db.Put(synced, kFormatKey, kFormat);
-    return written.ok() ? absl::OkStatus() : StoreError(written);
-  }
-  if (!found.ok()) return StoreError(found);
-  if (format != kFormat) {
+  const auto refused = [&directory](const std::string& format) {
     return absl::FailedPreconditionError(absl::StrCat("store: ", directory, " has format ", format,
                                                       ", this program reads ", kFormat));
+  };
+  std::string format;
+  const rocksdb::Status found = db.Get({}, kFormatKey, &format);
+  if (found.ok()) return format == kFormat ? absl::OkStatus() : refused(format);
+  if (!found.IsNotFound()) return StoreError(found);
+  const rocksdb::Status old = db.Get({}, kOldFormatKey, &format);
+  if (old.ok()) return refused(format.size() == 1 ? format : "1 or 2");
+  if (!old.IsNotFound()) return StoreError(old);
+  const rocksdb::Status written = db.Put(Synced(), kFormatKey, kFormat);
+  return written.ok() ? absl::OkStatus() : StoreError(written);
+}
+
+absl::StatusOr<uint64_t> FindCommits(rocksdb::DB& db) {
+  std::string commits;
+  const rocksdb::Status found = db.Get({}, kCommitsKey, &commits);
+  if (found.IsNotFound()) return 0;
+  if (!found.ok()) return StoreError(found);
+  if (commits.size() != sizeof(uint64_t)) {
+    return absl::DataLossError("store: the number of its commits is damaged");
   }
-  return absl::OkStatus();
+  return ReadNumber(commits);
+}
+
+StoredEventPtr WithEpoch(const StoredEvent& stored, const std::string& epoch) {
+  v1::Event event = EventOf(stored);
+  event.mutable_position()->set_epoch(epoch);
+  return MakeStoredEvent(event, stored.idempotency_key, stored.payload_hash);
 }
 
 // Events from `first` to the one before `end`.
@@ -246,24 +139,138 @@ void Put(const StoreAppend& append, uint64_t first_kept, rocksdb::WriteBatch& ba
 
 }  // namespace
 
+void EndProcess(const std::string& why) {
+  spdlog::critical("{}; control ends, so that nothing is said of what the disk may not have", why);
+  spdlog::shutdown();
+  std::_Exit(kExitFailStop);
+}
+
 absl::StatusOr<std::unique_ptr<Store>> RocksDbStore::Open(RocksDbStoreOptions options) {
+  std::unique_ptr<RocksDbStore> store(new RocksDbStore(std::move(options)));
+  {
+    absl::MutexLock lock(&store->db_mutex_);
+    if (absl::Status status = store->OpenDb(); !status.ok()) return status;
+    absl::StatusOr<std::unique_ptr<CommitMarker>> marker =
+        CommitMarker::Open(store->options_.directory);
+    if (!marker.ok()) return marker.status();
+    store->marker_ = *std::move(marker);
+    if (absl::Status status = store->CheckCommits(); !status.ok()) return status;
+  }
+  store->keeper_ = std::thread([opened = store.get()] { opened->Keep(); });
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+RocksDbStore::RocksDbStore(RocksDbStoreOptions options) : options_(std::move(options)) {}
+
+RocksDbStore::~RocksDbStore() {
+  stopping_ = true;
+  wake_keeper_.Ring();
+  if (keeper_.joinable()) keeper_.join();
+}
+
+absl::Status RocksDbStore::OpenDb() {
+  const std::string& directory = options_.directory;
   rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(DbOptions(options), options.directory, &opened);
-  if (!status.ok() && status.ToString().find("lock") != std::string::npos) {
+  const rocksdb::Status status = rocksdb::DB::Open(DbOptions(options_), directory, &opened);
+  if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "store: ", options.directory, " is in use by another process (", status.ToString(), ")"));
+        "store: ", directory, " is in use by another process (", status.ToString(), ")"));
+  }
+  if (status.IsCorruption()) {
+    return absl::DataLossError(absl::StrCat("store: ", directory, " is damaged (",
+                                            status.ToString(), "); restore it from a copy"));
   }
   if (!status.ok()) {
     return absl::UnavailableError(
-        absl::StrCat("store: cannot open ", options.directory, ": ", status.ToString()));
+        absl::StrCat("store: cannot open ", directory, ": ", status.ToString()));
   }
-  std::unique_ptr<rocksdb::DB> db(opened);
-  if (absl::Status format = CheckFormat(*db, options.directory); !format.ok()) return format;
-  return std::unique_ptr<Store>(new RocksDbStore(std::move(db)));
+  db_.reset(opened);
+  return CheckFormat(*db_, directory);
 }
 
-RocksDbStore::RocksDbStore(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
-RocksDbStore::~RocksDbStore() = default;
+absl::Status RocksDbStore::CheckCommits() {
+  const absl::StatusOr<uint64_t> commits = FindCommits(*db_);
+  if (!commits.ok()) return commits.status();
+  // Of this process, if it was open before; else the marker's.
+  const uint64_t known = std::max(marker_->commits(), commits_.load());
+  const bool marked = marker_->found() == CommitMarker::Found::kMark || known > 0;
+  const bool is_new = marker_->found() == CommitMarker::Found::kNew && *commits == 0;
+  commits_ = *commits;
+  if (marked ? *commits < known : !is_new) {
+    spdlog::error(
+        "store: {} came back with {} commits, there were {}: what was acknowledged may be lost, so "
+        "every session gets a new epoch, and readers are told",
+        options_.directory, *commits,
+        marked ? std::to_string(known) : "more or less (its marker cannot be read)");
+    absl::Status renewed = RenewEpochs(std::max(*commits, known) + 1);
+    if (!renewed.ok()) return renewed;
+  }
+  return marker_->Write(commits_);
+}
+
+absl::Status RocksDbStore::RenewEpochs(uint64_t commits) {
+  uint64_t renewed = 0;
+  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+  for (at->Seek(std::string(1, kSessionTag)); at->Valid() && at->key()[0] == kSessionTag;
+       at->Next()) {
+    const absl::StatusOr<StoredSession> session = ReadSession(View(at->key()), View(at->value()));
+    const absl::Status status = session.ok() ? RenewEpoch(*session) : session.status();
+    // A session that cannot be read cannot be appended to either: its epoch may stay.
+    if (!status.ok() && !absl::IsDataLoss(status)) return status;
+    if (!status.ok()) spdlog::error("{}: {}", at->key().ToString().substr(1), status.ToString());
+    if (++renewed % kRenewalsShownEach == 0) spdlog::info("store: {} new epochs", renewed);
+  }
+  if (!at->status().ok()) spdlog::error("store: {}", at->status().ToString());
+  // Last, so that a renewal that is interrupted is made again.
+  const rocksdb::Status written = db_->Put(Synced(), kCommitsKey, Number(commits));
+  if (!written.ok()) return StoreError(written);
+  commits_ = commits;
+  spdlog::info("store: {} sessions have a new epoch", renewed);
+  return absl::OkStatus();
+}
+
+absl::Status RocksDbStore::RenewEpoch(const StoredSession& session) {
+  const v1::Position old = session.summary.position();
+  const std::string& id = session.summary.session_id();
+  const std::string epoch = FreshEpoch();
+  rocksdb::WriteBatch batch;
+  const StoreRange kept{id, old.epoch(), session.first_sequence - 1, old.sequence()};
+  absl::Status status = Scan({}, kept, [&](const StoredEventPtr& event) {
+    PutRecord(EventKey(id, event->sequence), RecordOf(*WithEpoch(*event, epoch)), batch);
+    return true;
+  });
+  if (!status.ok()) return status;
+  if (session.first_sequence > 1) {
+    absl::StatusOr<FoldState> fold = FindFold({}, id);
+    if (!fold.ok()) return fold.status();
+    for (StoredEventPtr& event : fold->entries) event = WithEpoch(*event, epoch);
+    PutRecord(FoldKey(id), RecordOf(*fold), batch);
+  }
+  StoredSession renewed = session;
+  renewed.summary.mutable_position()->set_epoch(epoch);
+  PutRecord(SessionKey(id), RecordOf(renewed), batch);
+  const rocksdb::Status written = db_->Write(Synced(), &batch);
+  return written.ok() ? absl::OkStatus() : StoreError(written);
+}
+
+absl::Status RocksDbStore::CheckOpen() const {
+  if (db_ != nullptr) return absl::OkStatus();
+  return absl::UnavailableError("store: it is being opened again; try again");
+}
+
+absl::Status RocksDbStore::CheckWritable() const {
+  switch (condition_.load()) {
+    case Condition::kGood:
+      return absl::OkStatus();
+    case Condition::kFull:
+      return absl::ResourceExhaustedError(
+          absl::StrCat("the disk of ", options_.directory, " is full: nothing is appended until ",
+                       options_.free_bytes_min, " bytes are free; try again later"));
+    case Condition::kBroken:
+      return absl::UnavailableError("the store takes nothing until control is started again");
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<StoredSession> RocksDbStore::FindSession(const rocksdb::ReadOptions& options,
                                                         const std::string& session_id) {
@@ -285,10 +292,9 @@ absl::StatusOr<FoldState> RocksDbStore::FindFold(const rocksdb::ReadOptions& opt
   return ReadFold(key, value);
 }
 
-std::vector<AppendOutcome> RocksDbStore::Commit(absl::Span<const StoreAppendPtr> group) {
-  std::vector<AppendOutcome> outcomes(group.size());
+void RocksDbStore::PutGroup(absl::Span<const StoreAppendPtr> group,
+                            std::vector<AppendOutcome>& outcomes, rocksdb::WriteBatch& batch) {
   std::unordered_map<std::string, StoredSession> sessions;
-  rocksdb::WriteBatch batch;
   for (size_t i = 0; i < group.size(); ++i) {
     const StoreAppend& append = *group[i];
     if (sessions.find(append.session_id) == sessions.end()) {
@@ -308,14 +314,80 @@ std::vector<AppendOutcome> RocksDbStore::Commit(absl::Span<const StoreAppendPtr>
     session.summary = append.session.summary;  // none, if it was removed
     session.first_sequence = append.session.first_sequence;
   }
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  const rocksdb::Status written = db_->Write(synced, &batch);
-  if (written.ok()) return outcomes;
+}
+
+std::vector<AppendOutcome> RocksDbStore::Commit(absl::Span<const StoreAppendPtr> group) {
+  absl::ReaderMutexLock lock(&db_mutex_);
+  absl::Status failed = CheckWritable();
+  if (failed.ok()) failed = CheckOpen();
+  std::vector<AppendOutcome> outcomes(group.size());
+  if (failed.ok()) {
+    rocksdb::WriteBatch batch;
+    PutGroup(group, outcomes, batch);
+    if (batch.Count() == 0) return outcomes;
+    batch.Put(kCommitsKey, Number(commits_ + 1));
+    const rocksdb::Status written = db_->Write(Synced(), &batch);
+    if (written.ok()) {
+      ++commits_;
+      return outcomes;
+    }
+    WriteFailed(written);
+    failed = StoreError(written);
+  }
   for (AppendOutcome& outcome : outcomes) {
-    if (outcome.status.ok()) outcome.status = StoreError(written);
+    if (outcome.status.ok()) outcome.status = absl::UnavailableError(failed.message());
   }
   return outcomes;
+}
+
+void RocksDbStore::WriteFailed(const rocksdb::Status& status) {
+  if (status.IsNoSpace()) {
+    condition_ = Condition::kFull;
+    spdlog::error("{}: {}", std::string(CheckWritable().message()), status.ToString());
+    wake_keeper_.Ring();
+    return;
+  }
+  condition_ = Condition::kBroken;
+  const std::string why = absl::StrCat("store: a write failed: ", status.ToString());
+  // What is damaged is as damaged after a restart, and can be read until then.
+  if (status.IsCorruption()) return spdlog::critical("{}: nothing is appended any more", why);
+  options_.fail_stop(why);
+}
+
+void RocksDbStore::Keep() {
+  while (!stopping_) {
+    wake_keeper_.Wait(absl::Milliseconds(options_.marker_interval_ms));
+    if (condition_ == Condition::kFull) OpenAgain();
+    WriteMarker();
+  }
+}
+
+void RocksDbStore::WriteMarker() {
+  const uint64_t commits = commits_;
+  if (commits == marker_->commits()) return;
+  if (absl::Status status = marker_->Write(commits); !status.ok()) {
+    spdlog::warn("{}", std::string(status.message()));
+  }
+}
+
+void RocksDbStore::OpenAgain() {
+  uint64_t free_bytes = 0;
+  const auto file_system =
+      (options_.env == nullptr ? rocksdb::Env::Default() : options_.env)->GetFileSystem();
+  const rocksdb::IOStatus looked =
+      file_system->GetFreeSpace(options_.directory, rocksdb::IOOptions(), &free_bytes, nullptr);
+  if (looked.ok() && free_bytes < options_.free_bytes_min) return;
+  absl::MutexLock lock(&db_mutex_);
+  db_.reset();
+  absl::Status status = OpenDb();
+  if (status.ok()) status = CheckCommits();
+  if (!status.ok()) {
+    spdlog::error("store: cannot be opened again, tried again soon: {}", status.ToString());
+    return;
+  }
+  condition_ = Condition::kGood;
+  spdlog::info("store: there is room again, {} bytes are free: events are appended again",
+               free_bytes);
 }
 
 absl::Status RocksDbStore::Scan(const rocksdb::ReadOptions& options, const StoreRange& range,
@@ -331,7 +403,7 @@ absl::Status RocksDbStore::Scan(const rocksdb::ReadOptions& options, const Store
   for (uint64_t expected = range.after + 1; expected <= range.through; ++expected, at->Next()) {
     if (!at->status().ok()) return StoreError(at->status());
     if (!at->Valid() || at->key() != EventKey(range.session_id, expected)) return missing;
-    absl::StatusOr<StoredEventPtr> event = ReadEvent(at->key(), at->value());
+    absl::StatusOr<StoredEventPtr> event = ReadEvent(View(at->key()), View(at->value()));
     if (!event.ok()) return event.status();
     if ((*event)->epoch != range.epoch || (*event)->sequence != expected) return missing;
     if (!each(*event)) return absl::OkStatus();
@@ -342,6 +414,8 @@ absl::Status RocksDbStore::Scan(const rocksdb::ReadOptions& options, const Store
 absl::Status RocksDbStore::Load(const std::string& session_id,
                                 absl::FunctionRef<void(const StoredSession&)> session,
                                 absl::FunctionRef<void(const StoredEventPtr&)> each) {
+  absl::ReaderMutexLock lock(&db_mutex_);
+  if (absl::Status open = CheckOpen(); !open.ok()) return open;
   rocksdb::ManagedSnapshot snapshot(db_.get());
   rocksdb::ReadOptions options;
   options.snapshot = snapshot.snapshot();
@@ -364,6 +438,8 @@ absl::Status RocksDbStore::Load(const std::string& session_id,
 
 absl::Status RocksDbStore::ReadRange(const StoreRange& range,
                                      absl::FunctionRef<bool(const StoredEventPtr&)> each) {
+  absl::ReaderMutexLock lock(&db_mutex_);
+  if (absl::Status open = CheckOpen(); !open.ok()) return open;
   rocksdb::ManagedSnapshot snapshot(db_.get());
   rocksdb::ReadOptions options;
   options.snapshot = snapshot.snapshot();
@@ -380,13 +456,15 @@ absl::Status RocksDbStore::ReadRange(const StoreRange& range,
 
 absl::StatusOr<std::vector<v1::SessionSummary>> RocksDbStore::ListSessions(
     const std::string& after_session_id, size_t sessions_max) {
+  absl::ReaderMutexLock lock(&db_mutex_);
+  if (absl::Status open = CheckOpen(); !open.ok()) return open;
   std::vector<v1::SessionSummary> sessions;
   const std::string after = SessionKey(after_session_id);
   const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
   for (at->Seek(after); at->Valid() && sessions.size() < sessions_max; at->Next()) {
     if (at->key()[0] != kSessionTag) break;
     if (at->key() == after) continue;
-    absl::StatusOr<StoredSession> session = ReadSession(at->key(), at->value());
+    absl::StatusOr<StoredSession> session = ReadSession(View(at->key()), View(at->value()));
     if (!session.ok()) return session.status();
     sessions.push_back(std::move(session->summary));
   }
@@ -396,12 +474,14 @@ absl::StatusOr<std::vector<v1::SessionSummary>> RocksDbStore::ListSessions(
 
 absl::StatusOr<std::vector<Deadline>> RocksDbStore::DueDeadlines(absl::Time until,
                                                                  size_t deadlines_max) {
+  absl::ReaderMutexLock lock(&db_mutex_);
+  if (absl::Status open = CheckOpen(); !open.ok()) return open;
   std::vector<Deadline> due;
   const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
   for (at->Seek(std::string(1, kDeadlineTag)); at->Valid() && due.size() < deadlines_max;
        at->Next()) {
     if (at->key()[0] != kDeadlineTag) break;
-    absl::StatusOr<Deadline> deadline = ReadDeadline(at->key());
+    absl::StatusOr<Deadline> deadline = ReadDeadline(View(at->key()));
     if (!deadline.ok()) return deadline.status();
     if (deadline->time > until) break;
     due.push_back(*std::move(deadline));

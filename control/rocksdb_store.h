@@ -1,31 +1,57 @@
 // The store in RocksDB, embedded: one directory, one process.
 //
 // Threads: any. A commit is one WriteBatch with a synced write-ahead log: one fdatasync for the
-// group. Keys, by their first byte: 'e' session \0 sequence (8 bytes, highest first) → EventRecord;
-// 's' session → SessionRecord; 'f' session → FoldRecord; each record behind a checksum of key and
-// record. 'd' milliseconds (8 bytes, highest first) session \0 clarification, or nothing → nothing.
-// What reads more than one key reads a snapshot, so that a commit beside it shows whole or not at
-// all. RocksDB is known to this file pair alone.
+// group. What reads more than one key reads a snapshot, so that a commit beside it shows whole or
+// not at all. A thread of its own writes the commit marker, and opens the store again after the
+// disk was full. RocksDB is known to this file pair alone.
+//
+// What goes wrong is never silent: a store that comes back with fewer commits than its marker says
+// gives every session a new epoch before anybody reads; a damaged record is DATA_LOSS for its
+// session alone; on a full disk nothing is appended until there is room, and then the store is
+// opened anew, since only that tells what the group that failed left behind; after any other error
+// of a write the process ends, since what was not synced may be gone while it can still be read.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "control/clock.h"
+#include "control/commit_marker.h"
 #include "control/store.h"
 
 namespace rocksdb {
 class DB;
+class Env;
 struct ReadOptions;
+class Status;
+class WriteBatch;
 }  // namespace rocksdb
 
 namespace sessioncast::control {
+
+// Says why, and ends the process at once: nothing is flushed, nobody is answered.
+[[noreturn]] void EndProcess(const std::string& why);
 
 struct RocksDbStoreOptions {
   std::string directory = "./sessioncast-data";
   size_t write_buffer_bytes = 64 * 1024 * 1024;
   size_t block_cache_bytes = 64 * 1024 * 1024;
   int open_files_max = 512;
+  // Free on the disk, before a store that was full is opened again.
+  uint64_t free_bytes_min = 128 * 1024 * 1024;
+  // How often the commit marker is written, and a full disk is looked at. What was committed since
+  // the marker's last time can come back short without being noticed.
+  int64_t marker_interval_ms = 1'000;
+  // After an error of a write that is not a full disk. Nothing is written any more if it returns.
+  std::function<void(const std::string& why)> fail_stop = EndProcess;
+  // The system's, if null; tests put theirs.
+  rocksdb::Env* env = nullptr;
 };
 
 class RocksDbStore : public Store {
@@ -35,6 +61,7 @@ class RocksDbStore : public Store {
   ~RocksDbStore() override;
 
   std::vector<AppendOutcome> Commit(absl::Span<const StoreAppendPtr> group) override;
+  absl::Status CheckWritable() const override;
   absl::Status Load(const std::string& session_id,
                     absl::FunctionRef<void(const StoredSession&)> session,
                     absl::FunctionRef<void(const StoredEventPtr&)> each) override;
@@ -46,18 +73,53 @@ class RocksDbStore : public Store {
                                                      size_t deadlines_max) override;
 
  private:
-  explicit RocksDbStore(std::unique_ptr<rocksdb::DB> db);
+  enum class Condition {
+    kGood,
+    kFull,    // until the keeper has opened it again
+    kBroken,  // until the process is started again
+  };
+
+  explicit RocksDbStore(RocksDbStoreOptions options);
+
+  absl::Status OpenDb() ABSL_EXCLUSIVE_LOCKS_REQUIRED(db_mutex_);
+  // What came back, against the marker.
+  absl::Status CheckCommits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(db_mutex_);
+  // OK: there is something to read from.
+  absl::Status CheckOpen() const ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
 
   // Without the fold. Position {"", 0}: there is no such session.
   absl::StatusOr<StoredSession> FindSession(const rocksdb::ReadOptions& options,
-                                            const std::string& session_id);
+                                            const std::string& session_id)
+      ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
   absl::StatusOr<FoldState> FindFold(const rocksdb::ReadOptions& options,
-                                     const std::string& session_id);
+                                     const std::string& session_id)
+      ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
   // The events of the range, until `each` returns false; that none is missing is checked.
   absl::Status Scan(const rocksdb::ReadOptions& options, const StoreRange& range,
-                    absl::FunctionRef<bool(const StoredEventPtr&)> each);
+                    absl::FunctionRef<bool(const StoredEventPtr&)> each)
+      ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
 
-  std::unique_ptr<rocksdb::DB> db_;
+  absl::Status RenewEpochs(uint64_t commits) ABSL_EXCLUSIVE_LOCKS_REQUIRED(db_mutex_);
+  absl::Status RenewEpoch(const StoredSession& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(db_mutex_);
+
+  void PutGroup(absl::Span<const StoreAppendPtr> group, std::vector<AppendOutcome>& outcomes,
+                rocksdb::WriteBatch& batch) ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
+  void WriteFailed(const rocksdb::Status& status);
+
+  void Keep();
+  void WriteMarker();
+  void OpenAgain() ABSL_LOCKS_EXCLUDED(db_mutex_);
+
+  const RocksDbStoreOptions options_;
+  // Held exclusively only while the store is opened.
+  mutable absl::Mutex db_mutex_;
+  std::unique_ptr<rocksdb::DB> db_ ABSL_GUARDED_BY(db_mutex_);
+  std::unique_ptr<CommitMarker> marker_;  // of the thread that opens, then of the keeper
+  std::atomic<uint64_t> commits_{0};      // durable ones
+  std::atomic<Condition> condition_{Condition::kGood};
+  std::atomic<bool> stopping_{false};
+  Alarm wake_keeper_;
+  std::thread keeper_;
 };
 
 }  // namespace sessioncast::control

@@ -33,7 +33,8 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const ServerOptions& options) {
     return std::make_unique<MemoryStore>(MemoryStoreOptions{options.memory_store_bytes_max});
   }
   if (absl::ConsumePrefix(&directory, "rocksdb:") && !directory.empty()) {
-    return RocksDbStore::Open(RocksDbStoreOptions{.directory = std::string(directory)});
+    return RocksDbStore::Open(RocksDbStoreOptions{.directory = std::string(directory),
+                                                  .free_bytes_min = options.store_free_bytes_min});
   }
   return absl::InvalidArgumentError(
       absl::StrCat("store '", options.store, "': must be rocksdb:DIRECTORY or memory"));
@@ -67,7 +68,8 @@ struct Server::Parts {
 absl::Status Server::Parts::StartGrpc() {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  // gRPC serves health, but has no descriptor of it: named here, so that it is linked and reflection can describe it.
+  // gRPC serves health, but has no descriptor of it: named here, so that it is linked and
+  // reflection can describe it.
   grpc::health::v1::HealthCheckRequest::descriptor();
   grpc::ServerBuilder builder;
   builder.RegisterService(&session_service);

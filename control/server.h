@@ -26,6 +26,8 @@ struct ServerOptions {
   std::string grpc_listen = "localhost:50051";
   // rocksdb:DIRECTORY or memory.
   std::string store = "rocksdb:./sessioncast-data";
+  // After the disk was full: free, before events are appended again.
+  uint64_t store_free_bytes_min = 128 * 1024 * 1024;
   size_t memory_store_bytes_max = size_t{1024} * 1024 * 1024;
   BrokerOptions broker;
   SessionServiceOptions session_service;

@@ -78,6 +78,8 @@ class Session {
   std::set<std::shared_ptr<Subscriber>> subscribers;
   // It could not be loaded, and will be tried again.
   bool retry_waits = false;
+  // An append had no outcome, and the store will be asked what became of it.
+  bool look_again_waits = false;
   size_t bytes_counted = 0;
   std::list<Session*>::iterator use;
 

@@ -14,4 +14,8 @@ absl::Status CheckBehind(const StoreAppend& append, const v1::Position& top) {
                                          "', not ", after.sequence(), " of '", after.epoch(), "'"));
 }
 
+absl::Status ReadError(const absl::Status& status) {
+  return absl::IsDataLoss(status) ? status : absl::UnavailableError(status.message());
+}
+
 }  // namespace sessioncast::control

@@ -45,6 +45,10 @@ using StoreAppendPtr = std::shared_ptr<const StoreAppend>;
 // ABORTED unless `top`, {"", 0} without a session, is the one that the append is for.
 absl::Status CheckBehind(const StoreAppend& append, const v1::Position& top);
 
+// What a caller is told when the store could not read: DATA_LOSS stays, since trying again is of no
+// use; everything else is UNAVAILABLE.
+absl::Status ReadError(const absl::Status& status);
+
 struct AppendOutcome {
   // OK: durable. ABORTED: not stored, since the top is another. Others: unknown.
   absl::Status status;
@@ -67,6 +71,10 @@ class Store {
   // One batch, one sync. An outcome for each append, in order; a session's appends see those before
   // them.
   virtual std::vector<AppendOutcome> Commit(absl::Span<const StoreAppendPtr> group) = 0;
+
+  // Whether it takes appends at present, from any thread, without blocking. RESOURCE_EXHAUSTED: not
+  // until there is room; what is asked to be appended is to be refused before it has a position.
+  virtual absl::Status CheckWritable() const = 0;
 
   // The session, with its fold if there is one, then every kept event, in order. Nothing for a
   // session that does not exist. DATA_LOSS if anything is damaged or missing.

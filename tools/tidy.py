@@ -57,11 +57,11 @@ ROOMS = {
 # the layer of the longest prefix that is (`history_fold` to `history`).
 LAYERS = {
     "control": [
-        ["utf8", "random", "worker_pool", "error_detail", "clock"],
+        ["utf8", "random", "worker_pool", "error_detail", "clock", "commit_marker"],
         ["validate", "handling", "deadline", "retention"],
         ["event"],
         ["fold", "pager", "stored_session"],
-        ["history", "store"],
+        ["history", "store", "rocksdb_records"],
         ["session", "memory_store", "rocksdb_store", "commit_queue", "deadline_thread"],
         ["broker"],
         ["grpc_status", "wake_gate"],

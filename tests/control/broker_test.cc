@@ -81,6 +81,30 @@ TEST_F(BrokerTest, ALiveReaderGoesOnAcrossAFailedGroup) {
   reader.WaitFor(3);
 }
 
+TEST_F(BrokerTest, AFullStoreRefusesAtTheDoorReadsOnAndShowsWhatItWasLeftWith) {
+  options_.deadlines.retry_ms = 10;
+  Restart();
+  ASSERT_TRUE(Publish(CustomEvent("s1", "a")).ok());
+  Reader reader(*broker_, "s1");
+  reader.WaitFor(1);
+  store_.Hold();
+  Result<Published> hit;
+  broker_->Publish(CustomEvent("s1", "b"), "k", hit.Done());
+  store_.LetGo(Fault::kIsFull);
+  EXPECT_TRUE(absl::IsUnavailable(hit.Get().status()));
+  for (const std::string session : {"s1", "s2"}) {
+    EXPECT_TRUE(absl::IsResourceExhausted(Publish(CustomEvent(session, "c")).status()));
+  }
+  const auto snapshot = Snapshot("s1");
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  EXPECT_EQ(snapshot->summary.position().sequence(), 1u);
+  store_.MakeRoom();
+  reader.WaitFor(2);
+  const auto again = Publish(CustomEvent("s1", "b"), "k");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(again->duplicate);
+}
+
 TEST_F(BrokerTest, PublishersOfOneSessionGetDensePositionsFromManyThreads) {
   constexpr int kThreads = 8;
   constexpr int kEvents = 200;

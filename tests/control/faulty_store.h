@@ -16,7 +16,8 @@
 namespace sessioncast::test {
 
 // What a commit does while it is told to go wrong.
-enum class Fault { kNone, kLosesTheGroup, kStoresItButFails };
+// kIsFull: what is left of the group shows when there is room again, and it is all of it.
+enum class Fault { kNone, kLosesTheGroup, kStoresItButFails, kIsFull };
 
 class FaultyStore : public control::MemoryStore {
  public:
@@ -32,8 +33,19 @@ class FaultyStore : public control::MemoryStore {
     }
     if (fault == Fault::kNone) return MemoryStore::Commit(group);
     if (fault == Fault::kStoresItButFails) MemoryStore::Commit(group);
+    if (fault == Fault::kIsFull && !full_.exchange(true)) left_ = {group.begin(), group.end()};
     return std::vector<control::AppendOutcome>(group.size(),
                                                {absl::UnavailableError("told to fail"), {}});
+  }
+
+  absl::Status CheckWritable() const override {
+    if (full_) return absl::ResourceExhaustedError("told to be full");
+    return absl::OkStatus();
+  }
+  void MakeRoom() {
+    MemoryStore::Commit(left_);
+    Heal();
+    full_ = false;
   }
 
   absl::Status Load(const std::string& session_id,
@@ -106,6 +118,8 @@ class FaultyStore : public control::MemoryStore {
   int reads_waiting_ = 0;
   int waiting_ = 0;
   Fault fault_ = Fault::kNone;
+  std::atomic<bool> full_{false};
+  std::vector<control::StoreAppendPtr> left_;
   std::atomic<bool> loads_fail_{false};
   std::atomic<int> loads_{0};
 };

@@ -14,6 +14,7 @@
 #include "control/memory_store.h"
 #include "control/rocksdb_store.h"
 #include "tests/control/events.h"
+#include "tests/control/store_appends.h"
 #include "tests/support/control_server.h"
 
 namespace sessioncast::test {
@@ -23,74 +24,9 @@ using control::AppendOutcome;
 using control::Deadline;
 using control::Store;
 using control::StoreAppend;
-using control::StoreAppendPtr;
 using control::StoredEventPtr;
 using control::StoredSession;
 using control::StoreRange;
-
-using Sequences = std::vector<uint64_t>;
-
-// One append of custom events with the sequences first..last.
-StoreAppend Events(const std::string& session_id, const std::string& epoch, uint64_t first,
-                   uint64_t last) {
-  StoreAppend append;
-  append.session_id = session_id;
-  append.after = first == 1 ? v1::Position() : PositionAt(epoch, first - 1);
-  for (uint64_t sequence = first; sequence <= last; ++sequence) {
-    v1::Event event = CustomEvent(session_id, "n" + std::to_string(sequence));
-    *event.mutable_position() = PositionAt(epoch, sequence);
-    *event.mutable_time() =
-        control::ToTimestamp(absl::FromUnixSeconds(static_cast<int64_t>(sequence)));
-    append.events.push_back(
-        control::MakeStoredEvent(event, "key" + std::to_string(sequence), sequence));
-  }
-  append.session.summary.set_session_id(session_id);
-  *append.session.summary.mutable_position() = PositionAt(epoch, last);
-  append.session.summary.set_status(v1::SESSION_STATUS_ACTIVE);
-  return append;
-}
-
-// The same; with it what is below `kept_from` leaves, and the fold has one entry.
-StoreAppend Trimming(StoreAppend append, uint64_t kept_from) {
-  append.session.first_sequence = kept_from;
-  control::FoldState fold;
-  fold.through = append.events.back()->sequence;
-  fold.entries = {append.events.front()};
-  fold.totals = {.results_processing = 1,
-                 .results_completed = 2,
-                 .results_failed = 3,
-                 .status = v1::SESSION_STATUS_PROCESSING,
-                 .end_sequence = 4,
-                 .clarifications_left_out = 5,
-                 .model_results_left_out = 6};
-  append.session.fold = std::move(fold);
-  return append;
-}
-
-std::vector<AppendOutcome> Commit(Store& store, std::vector<StoreAppend> appends) {
-  std::vector<StoreAppendPtr> group;
-  for (StoreAppend& append : appends)
-    group.push_back(std::make_shared<const StoreAppend>(std::move(append)));
-  return store.Commit(group);
-}
-
-struct LoadedLog {
-  StoredSession session;
-  Sequences sequences;
-};
-
-LoadedLog LoadedFrom(Store& store, const std::string& session_id) {
-  LoadedLog log;
-  const absl::Status status = store.Load(
-      session_id, [&log](const StoredSession& session) { log.session = session; },
-      [&log](const StoredEventPtr& event) { log.sequences.push_back(event->sequence); });
-  EXPECT_TRUE(status.ok()) << status;
-  return log;
-}
-
-Sequences Loaded(Store& store, const std::string& session_id) {
-  return LoadedFrom(store, session_id).sequences;
-}
 
 Deadline DeadlineAt(int64_t seconds, const std::string& session_id,
                     const std::string& clarification_id) {
