@@ -139,6 +139,7 @@ LIBRARIES = {
     ],
     "rocksdb/": ["control/rocksdb_store"],
     "nlohmann/": ["edge/", "tools/"],
+    "prometheus/": ["tools/daemon/metrics"],
     "absl/log/": [],
 }
 
