@@ -41,9 +41,14 @@ absl::StatusOr<Published> ResultOf(const Answer& answer) {
 
 Broker::Subscription::Subscription(Broker& broker, Shard& shard, Session& session,
                                    std::shared_ptr<Subscriber> subscriber)
-    : broker_(broker), shard_(shard), session_(session), subscriber_(std::move(subscriber)) {}
+    : broker_(broker), shard_(shard), session_(session), subscriber_(std::move(subscriber)) {
+  broker_.subscriptions_.fetch_add(1, std::memory_order_relaxed);
+}
 
-Broker::Subscription::~Subscription() { broker_.Unsubscribe(shard_, session_, subscriber_); }
+Broker::Subscription::~Subscription() {
+  broker_.Unsubscribe(shard_, session_, subscriber_);
+  broker_.subscriptions_.fetch_sub(1, std::memory_order_relaxed);
+}
 
 LivePage Broker::Subscription::Next(size_t bytes_max) {
   absl::MutexLock lock(&shard_.mutex);
@@ -242,6 +247,7 @@ void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append
     absl::MutexLock lock(&shard.mutex);
     const uint64_t after = append.after.sequence();
     if (outcome.status.ok()) {
+      events_appended_.fetch_add(append.events.size(), std::memory_order_relaxed);
       session.AppendStored(after + append.events.size(), effects);
     } else {
       spdlog::warn("session {}: an append failed: {}", session.id, outcome.status.ToString());

@@ -85,6 +85,15 @@ struct LivePage {
   bool more = false;
 };
 
+// What a broker has to do with at the moment.
+struct BrokerCounts {
+  size_t sessions = 0;         // in memory
+  size_t histories_bytes = 0;  // of them, about
+  size_t subscriptions = 0;
+  size_t in_flight_bytes = 0;    // publishes that are not answered yet
+  uint64_t events_appended = 0;  // durable, since the start
+};
+
 class Broker {
  public:
   // One reader's standing interest in a session, with a cursor of its own. Not thread-safe; ends
@@ -136,6 +145,7 @@ class Broker {
   void GetSnapshot(const std::string& session_id, Done<SnapshotView> done);
   // What all histories in memory cost, about.
   size_t histories_bytes() const { return histories_bytes_; }
+  BrokerCounts counts() const;
   void ListSessions(const std::string& after_session_id, size_t sessions_max,
                     Done<std::vector<v1::SessionSummary>> done);
 
@@ -203,6 +213,8 @@ class Broker {
   std::atomic<size_t> shed_from_bytes_{0};
   size_t shed_next_shard_ = 0;  // of the thread that sheds
   std::atomic<size_t> cold_reads_{0};
+  std::atomic<size_t> subscriptions_{0};
+  std::atomic<uint64_t> events_appended_{0};
   CommitQueue commit_queue_;
   WorkerPool worker_pool_;
   DeadlineThread deadlines_;

@@ -130,6 +130,19 @@ void Broker::ListSessions(const std::string& after_session_id, size_t sessions_m
     (*shared_done)(absl::ResourceExhaustedError("too many reads from the store; try again later"));
 }
 
+BrokerCounts Broker::counts() const {
+  BrokerCounts counts;
+  for (const std::unique_ptr<Shard>& shard : shards_) {
+    const absl::MutexLock lock(&shard->mutex);
+    counts.sessions += shard->sessions.size();
+  }
+  counts.histories_bytes = histories_bytes_;
+  counts.subscriptions = subscriptions_.load(std::memory_order_relaxed);
+  counts.in_flight_bytes = commit_queue_.in_flight_bytes();
+  counts.events_appended = events_appended_.load(std::memory_order_relaxed);
+  return counts;
+}
+
 std::unique_ptr<Broker::Subscription> Broker::Subscribe(const std::string& session_id,
                                                         std::function<void()> wake) {
   auto subscriber = std::make_shared<Subscriber>(Subscriber{std::move(wake)});

@@ -53,6 +53,8 @@ class CommitQueue {
 
   // RESOURCE_EXHAUSTED when there is no room.
   absl::StatusOr<Reservation> Reserve(size_t bytes);
+  // What is reserved now.
+  size_t in_flight_bytes() const { return reserved_bytes_.load(std::memory_order_relaxed); }
   // Appends of one session are committed in the order of their pushes. `done` runs on the second
   // thread.
   void Push(StoreAppendPtr append, Done done) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -4,9 +4,11 @@
 #include <memory>
 
 #include "control/flags.h"
+#include "control/metrics.h"
 #include "control/server.h"
 #include "spdlog/spdlog.h"
 #include "tools/daemon/log.h"
+#include "tools/daemon/metrics.h"
 #include "tools/daemon/signals.h"
 #include "tools/daemon/stop_deadline.h"
 
@@ -15,16 +17,24 @@ namespace {
 constexpr int kExitUsage = 2;
 
 int Run(const sessioncast::control::ServerOptions& options,
+        const sessioncast::daemon::MetricsOptions& metrics_options,
         sessioncast::daemon::StopSignals& signals) {
   const auto server = sessioncast::control::Server::Start(options);
   if (!server.ok()) {
     spdlog::error("control does not start: {}", std::string(server.status().message()));
     return 1;
   }
+  const auto metrics = sessioncast::daemon::MetricsListener::Start(
+      metrics_options, {sessioncast::control::MetricsOf(**server)});
+  if (!metrics.ok()) {
+    spdlog::error("control does not start: {}", std::string(metrics.status().message()));
+    return 1;
+  }
   const int signal = signals.Wait();
   spdlog::info("control stops: signal {}", signal);
   const sessioncast::daemon::StopDeadline deadline(
       std::chrono::milliseconds(options.stop_grace_ms) + std::chrono::seconds(5));
+  (*metrics)->Detach();
   (*server)->Stop();
   return 0;
 }
@@ -35,11 +45,13 @@ int main(int argc, char** argv) {
   sessioncast::daemon::StopSignals signals;
   sessioncast::control::ServerOptions options;
   sessioncast::daemon::LogOptions log;
+  sessioncast::daemon::MetricsOptions metrics;
   CLI::App app(
       "sessioncast-control orders, keeps and hands out the events of sessions, over gRPC.");
   app.set_config("--config", "", "A file with flags, one NAME=VALUE a line");
   sessioncast::control::AddFlags(app, options);
   sessioncast::daemon::AddLogFlags(app, log);
+  sessioncast::daemon::AddMetricsFlags(app, metrics);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -49,5 +61,5 @@ int main(int argc, char** argv) {
     spdlog::error("{}", std::string(status.message()));
     return kExitUsage;
   }
-  return Run(options, signals);
+  return Run(options, metrics, signals);
 }

@@ -133,6 +133,8 @@ std::shared_ptr<grpc::Channel> Server::InProcessChannel() {
   return parts_->grpc_server->InProcessChannel(grpc::ChannelArguments());
 }
 
+BrokerCounts Server::counts() const { return parts_->broker->counts(); }
+
 void Server::Stop() { parts_->Stop(); }
 
 }  // namespace sessioncast::control

@@ -47,6 +47,8 @@ class Server {
   std::vector<std::string> addresses() const;
   // To this server without a network. Valid until Stop.
   std::shared_ptr<grpc::Channel> InProcessChannel();
+  // By any thread; not during Stop, nor after it.
+  BrokerCounts counts() const;
 
   // Accepts nothing more, ends the calls, answers what was accepted, closes the store. Once.
   void Stop();

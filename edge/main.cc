@@ -5,9 +5,11 @@
 
 #include "CLI/CLI.hpp"
 #include "edge/flags.h"
+#include "edge/metrics.h"
 #include "edge/server.h"
 #include "spdlog/spdlog.h"
 #include "tools/daemon/log.h"
+#include "tools/daemon/metrics.h"
 #include "tools/daemon/signals.h"
 #include "tools/daemon/stop_deadline.h"
 
@@ -23,6 +25,8 @@ int main(int argc, char** argv) {
   sessioncast::edge::AddFlags(app, options);
   sessioncast::daemon::LogOptions log;
   sessioncast::daemon::AddLogFlags(app, log);
+  sessioncast::daemon::MetricsOptions metrics_options;
+  sessioncast::daemon::AddMetricsFlags(app, metrics_options);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -39,9 +43,16 @@ int main(int argc, char** argv) {
     spdlog::error("{}", std::string(server.status().message()));
     return EXIT_FAILURE;
   }
+  const auto metrics = sessioncast::daemon::MetricsListener::Start(
+      metrics_options, {sessioncast::edge::MetricsOf(**server)});
+  if (!metrics.ok()) {
+    spdlog::error("{}", std::string(metrics.status().message()));
+    return EXIT_FAILURE;
+  }
   const int signal_number = signals.Wait();
   spdlog::info("signal {}: closing", signal_number);
   const sessioncast::daemon::StopDeadline deadline;
+  (*metrics)->Detach();
   (*server)->Stop();
   return EXIT_SUCCESS;
 }

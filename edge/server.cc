@@ -66,7 +66,10 @@ class Server::State {
         sockets_(options.sockets, Watch()),
         rest_(readiness_, files_, [this](const engineio::IoThread& thread) -> Upstream& {
           return UpstreamOf(thread);
-        }) {
+        }),
+        census_(
+            sockets_.threads(), [this](const engineio::IoThread& thread) { return Count(thread); },
+            Census::Options{}) {
     for (const std::unique_ptr<engineio::IoThread>& thread : sockets_.threads()) {
       upstreams_.push_back(
           std::make_unique<Upstream>(options.upstream, *thread, channel, [this](bool attached) {
@@ -103,9 +106,23 @@ class Server::State {
   }
 
   const socketio::Server& sockets() const { return sockets_; }
+  Census::Counts counts() {
+    Census::Counts counts = census_.Take();
+    counts.connections = sockets_.connections();
+    return counts;
+  }
 
  private:
   Upstream& UpstreamOf(const engineio::IoThread& thread) { return *upstreams_[thread.index()]; }
+
+  Census::Counts Count(const engineio::IoThread& thread) const {
+    const Upstream& upstream = *upstreams_[thread.index()];
+    const socketio::Held held = sockets_.CountHeldOf(thread);
+    return {.connections = 0,  // known without asking
+            .queued_bytes = held.queued_bytes,
+            .attached = upstream.attached() ? size_t{1} : 0,
+            .hub = upstream.hub().counts()};
+  }
 
   Readiness readiness_;
   const std::map<std::string, WebFile> files_;
@@ -113,6 +130,7 @@ class Server::State {
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   socketio::Server sockets_;
   Rest rest_;
+  Census census_;
   bool stopped_ = false;
 };
 
@@ -129,6 +147,7 @@ Server::~Server() { Stop(); }
 
 std::vector<std::string> Server::addresses() const { return state_->sockets().addresses(); }
 uint16_t Server::port() const { return state_->sockets().port(); }
+Census::Counts Server::counts() const { return state_->counts(); }
 void Server::Stop() { state_->Stop(); }
 
 std::shared_ptr<grpc::Channel> ControlChannel(const std::string& address) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "edge/census.h"
 #include "edge/session_socket.h"
 #include "edge/socketio/server.h"
 #include "edge/upstream.h"
@@ -36,6 +37,9 @@ class Server {
 
   std::vector<std::string> addresses() const;
   uint16_t port() const;
+  // What its I/O threads hold; waits for them, not for long. Not by them; after Stop it is what it
+  // was.
+  Census::Counts counts() const;
 
   // Not ready, nobody new, all transports closed (clients come back by themselves, elsewhere),
   // threads joined.

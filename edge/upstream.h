@@ -55,6 +55,7 @@ class Upstream {
 
   // The thread's table; asks through this.
   Hub& hub() { return hub_; }
+  const Hub& hub() const { return hub_; }
   bool attached() const { return attached_; }
 
   // Opens the stream, and keeps it open. Once, on the thread.

@@ -69,7 +69,7 @@ LAYERS = {
         ["session_service", "edge_service"],
         ["listener"],
         ["server"],
-        ["flags"],
+        ["flags", "metrics"],
         ["main"],
     ],
     "edge": [
@@ -77,10 +77,10 @@ LAYERS = {
         ["cursor"],
         ["hub"],
         ["upstream"],
-        ["access", "answer", "readiness", "recovery", "web_files"],
+        ["access", "answer", "census", "readiness", "recovery", "web_files"],
         ["rest", "session_socket"],
         ["server"],
-        ["flags"],
+        ["flags", "metrics"],
         ["main"],
     ],
 }

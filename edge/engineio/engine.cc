@@ -133,6 +133,7 @@ Held Engine::CountHeld() const {
     all.sids += held.sids;
     all.tcp_connections += held.tcp_connections;
     all.timers += held.timers;
+    all.queued_bytes += held.queued_bytes;
   }
   return all;
 }

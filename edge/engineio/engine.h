@@ -74,11 +74,12 @@ class Engine {
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
   // Asks each I/O thread, and waits for its answer.
   Held CountHeld() const;
+  // One I/O thread's part; on that thread.
+  Held CountHeldOf(size_t thread) const;
 
  private:
   friend class EngineThread;
   void Accept(TcpArrival arrival);
-  Held CountHeldOf(size_t thread) const;
 
   EngineOptions options_;
   std::atomic<size_t> connections_{0};

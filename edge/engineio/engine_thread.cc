@@ -357,7 +357,9 @@ void EngineThread::OnEnded() { --engine_.connections_; }
 
 Held EngineThread::CountHeld() const {
   const IoThread::Loop& loop = thread_.loop();
-  return {connections_.size(), loop.open_streams, loop.timers()};
+  Held held{connections_.size(), loop.open_streams, loop.timers()};
+  for (const auto& [sid, connection] : connections_) held.queued_bytes += connection->queued_bytes();
+  return held;
 }
 
 void EngineThread::CloseAll() {

@@ -143,4 +143,8 @@ size_t Server::connections() const { return state_->engine.connections(); }
 
 Held Server::CountHeld() const { return state_->engine.CountHeld(); }
 
+Held Server::CountHeldOf(const IoThread& thread) const {
+  return state_->engine.CountHeldOf(thread.index());
+}
+
 }  // namespace sessioncast::socketio

@@ -281,6 +281,8 @@ class Server {
   size_t connections() const;
   // What is held now. Asks each I/O thread and waits: by the thread that starts and stops it.
   Held CountHeld() const;
+  // The part of one I/O thread, by that thread.
+  Held CountHeldOf(const IoThread& thread) const;
 
  private:
   class State;

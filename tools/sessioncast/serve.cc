@@ -6,11 +6,14 @@
 
 #include "CLI/CLI.hpp"
 #include "control/flags.h"
+#include "control/metrics.h"
 #include "control/server.h"
 #include "edge/flags.h"
+#include "edge/metrics.h"
 #include "edge/server.h"
 #include "spdlog/spdlog.h"
 #include "tools/daemon/log.h"
+#include "tools/daemon/metrics.h"
 #include "tools/daemon/signals.h"
 #include "tools/daemon/stop_deadline.h"
 #include "tools/sessioncast/commands.h"
@@ -22,6 +25,7 @@ struct ServeOptions {
   control::ServerOptions control;
   edge::ServerOptions edge;
   daemon::LogOptions log;
+  daemon::MetricsOptions metrics;
 };
 
 ExitCode Serve(const ServeOptions& options) {
@@ -41,10 +45,19 @@ ExitCode Serve(const ServeOptions& options) {
     (*control)->Stop();
     return kRefused;
   }
+  const auto metrics = daemon::MetricsListener::Start(
+      options.metrics, {control::MetricsOf(**control), edge::MetricsOf(**edge)});
+  if (!metrics.ok()) {
+    spdlog::error("{}", std::string(metrics.status().message()));
+    (*edge)->Stop();
+    (*control)->Stop();
+    return kRefused;
+  }
   const int signal_number = signals.Wait();
   spdlog::info("signal {}: closing", signal_number);
   const daemon::StopDeadline deadline(std::chrono::milliseconds(options.control.stop_grace_ms) +
                                       std::chrono::seconds(10));
+  (*metrics)->Detach();
   (*edge)->Stop();  // first, so that no client sees control go
   (*control)->Stop();
   return kDone;
@@ -59,6 +72,7 @@ void AddServe(CLI::App& app, int& exit_code) {
   control::AddFlags(*command, options->control);
   edge::AddFlags(*command, options->edge);
   daemon::AddLogFlags(*command, options->log);
+  daemon::AddMetricsFlags(*command, options->metrics);
   command->callback([options, &exit_code] { exit_code = Serve(*options); });
 }
 
