@@ -7,12 +7,14 @@
 
 namespace sessioncast::control {
 
-grpc::ServerUnaryReactor* AskCall::Start(Broker& broker, grpc::CallbackServerContext& context,
+grpc::ServerUnaryReactor* AskCall::Start(Broker& broker, LongCalls& long_calls,
+                                         grpc::CallbackServerContext& context,
                                          const v1::AskClarificationRequest& request,
                                          v1::AskClarificationResponse& response) {
   std::shared_ptr<AskCall> call(new AskCall(broker, context, request, response));
   call->self_ = call;
   call->Ask(request);
+  call->membership_ = long_calls.Add(call);
   return call.get();
 }
 
@@ -90,6 +92,11 @@ void AskCall::OnCancel() {
   FinishOnce(absl::CancelledError("the caller has left; the question stays"));
 }
 
-void AskCall::OnDone() { self_.reset(); }
+void AskCall::Drain() { FinishOnce(ServerStops()); }
+
+void AskCall::OnDone() {
+  membership_.reset();
+  self_.reset();
+}
 
 }  // namespace sessioncast::control

@@ -12,14 +12,18 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "control/broker.h"
+#include "control/long_calls.h"
 #include "control/wake_gate.h"
 #include "sessioncast/v1/session_service.pb.h"
 
 namespace sessioncast::control {
 
-class AskCall : public grpc::ServerUnaryReactor, public std::enable_shared_from_this<AskCall> {
+class AskCall : public grpc::ServerUnaryReactor,
+                public LongCall,
+                public std::enable_shared_from_this<AskCall> {
  public:
-  static grpc::ServerUnaryReactor* Start(Broker& broker, grpc::CallbackServerContext& context,
+  static grpc::ServerUnaryReactor* Start(Broker& broker, LongCalls& long_calls,
+                                         grpc::CallbackServerContext& context,
                                          const v1::AskClarificationRequest& request,
                                          v1::AskClarificationResponse& response);
 
@@ -29,6 +33,7 @@ class AskCall : public grpc::ServerUnaryReactor, public std::enable_shared_from_
 
   void OnCancel() override;
   void OnDone() override;
+  void Drain() override;
 
   void Ask(const v1::AskClarificationRequest& request);
   void WaitForEnd();
@@ -45,6 +50,7 @@ class AskCall : public grpc::ServerUnaryReactor, public std::enable_shared_from_
   absl::Mutex mutex_;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<Broker::Subscription> subscription_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<LongCalls::Membership> membership_;
   std::shared_ptr<AskCall> self_;  // until OnDone
 };
 

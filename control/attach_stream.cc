@@ -29,11 +29,13 @@ size_t BytesOf(const v1::LiveBatch& batch) {
 
 }  // namespace
 
-AttachStream* AttachStream::Start(Broker& broker, AttachStreamOptions options) {
+AttachStream* AttachStream::Start(Broker& broker, LongCalls& long_calls,
+                                  AttachStreamOptions options) {
   std::shared_ptr<AttachStream> stream(new AttachStream(broker, options));
   stream->self_ = stream;
   stream->StartSendInitialMetadata();  // the edge is ready once it is heard
   stream->StartRead(&stream->request_);
+  stream->membership_ = long_calls.Add(stream);
   return stream.get();
 }
 
@@ -140,6 +142,11 @@ void AttachStream::OnCancel() {
   FinishWith(absl::CancelledError("the edge has left"));
 }
 
+void AttachStream::Drain() {
+  absl::MutexLock lock(&mutex_);
+  FinishWith(ServerStops());
+}
+
 void AttachStream::FinishWith(const absl::Status& status) {
   if (!std::exchange(finished_, true)) Finish(ToGrpcStatus(status));
 }
@@ -149,6 +156,7 @@ void AttachStream::OnDone() {
     absl::MutexLock lock(&mutex_);
     interests_.clear();
   }
+  membership_.reset();
   self_.reset();
 }
 

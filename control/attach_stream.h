@@ -18,6 +18,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "control/broker.h"
+#include "control/long_calls.h"
 #include "sessioncast/v1/edge_service.pb.h"
 
 namespace sessioncast::control {
@@ -30,9 +31,10 @@ struct AttachStreamOptions {
 };
 
 class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>,
+                     public LongCall,
                      public std::enable_shared_from_this<AttachStream> {
  public:
-  static AttachStream* Start(Broker& broker, AttachStreamOptions options);
+  static AttachStream* Start(Broker& broker, LongCalls& long_calls, AttachStreamOptions options);
 
  private:
   struct Interest {
@@ -46,6 +48,7 @@ class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::Attac
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
+  void Drain() override;
 
   absl::Status Apply(const v1::AttachRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Begin(const v1::Interest& interest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -68,6 +71,7 @@ class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::Attac
   std::optional<v1::LiveBatch> held_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<LongCalls::Membership> membership_;
   std::shared_ptr<AttachStream> self_;  // until OnDone
 };
 

@@ -19,9 +19,13 @@ class EdgeService : public v1::EdgeService::CallbackService {
                                        const v1::ReadEventsRequest* request,
                                        v1::ReadEventsResponse* response) override;
 
+  // Ends the Attach streams, also those to come.
+  void Drain() { long_calls_.Drain(); }
+
  private:
   Broker& broker_;
   const AttachStreamOptions options_;
+  LongCalls long_calls_;
 };
 
 }  // namespace sessioncast::control

@@ -53,7 +53,7 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
   Add(app, "publish_stream_bytes_max", options.session_service.publish_stream_bytes_max,
       "Publishes that are not answered yet, of one PublishEvents stream");
   Add(app, "stop_grace_ms", options.stop_grace_ms,
-      "How long calls may go on after SIGTERM, in milliseconds");
+      "How long what was accepted may take to be answered after SIGTERM, in milliseconds");
 }
 
 }  // namespace sessioncast::control

@@ -38,11 +38,15 @@ bool IsUnknown(const v1::PublishOutcome& outcome) {
 
 }  // namespace
 
-PublishStream* PublishStream::Start(Broker& broker, PublishStreamOptions options) {
+PublishStream* PublishStream::Start(Broker& broker, LongCalls& long_calls,
+                                    PublishStreamOptions options) {
   std::shared_ptr<PublishStream> stream(new PublishStream(broker, options));
   stream->self_ = stream;
-  absl::MutexLock lock(&stream->mutex_);
-  stream->GoOn();
+  {
+    absl::MutexLock lock(&stream->mutex_);
+    stream->GoOn();
+  }
+  stream->membership_ = long_calls.Add(stream);
   return stream.get();
 }
 
@@ -50,6 +54,7 @@ void PublishStream::OnReadDone(bool ok) {
   {
     absl::MutexLock lock(&mutex_);
     reading_ = false;
+    if (draining_) return GoOn();
     const size_t events = request_.events_size();
     if (ok && (events == 0 || events > options_.message_events_max)) {
       end_ = absl::InvalidArgumentError(
@@ -144,8 +149,9 @@ void PublishStream::GoOn() {
     reading_ = true;
     StartRead(&request_);
   }
+  const bool reads = reading_ && !draining_;
   const bool all_told = entries_.empty() || (broken_ && unknown_ == 0);
-  if ((ended_ || broken_) && !reading_ && !accepting_ && !writing_ && all_told) {
+  if ((ended_ || broken_) && !reads && !accepting_ && !writing_ && all_told) {
     finished_ = true;
     Finish(ToGrpcStatus(end_));
   }
@@ -164,6 +170,16 @@ void PublishStream::OnCancel() {
   GoOn();
 }
 
-void PublishStream::OnDone() { self_.reset(); }
+void PublishStream::Drain() {
+  absl::MutexLock lock(&mutex_);
+  draining_ = true;
+  if (!std::exchange(ended_, true)) end_ = ServerStops();
+  GoOn();
+}
+
+void PublishStream::OnDone() {
+  membership_.reset();
+  self_.reset();
+}
 
 }  // namespace sessioncast::control

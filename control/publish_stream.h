@@ -21,6 +21,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "control/broker.h"
+#include "control/long_calls.h"
 #include "sessioncast/v1/session_service.pb.h"
 
 namespace sessioncast::control {
@@ -32,9 +33,10 @@ struct PublishStreamOptions {
 
 class PublishStream
     : public grpc::ServerBidiReactor<v1::PublishEventsRequest, v1::PublishEventsResponse>,
+      public LongCall,
       public std::enable_shared_from_this<PublishStream> {
  public:
-  static PublishStream* Start(Broker& broker, PublishStreamOptions options);
+  static PublishStream* Start(Broker& broker, LongCalls& long_calls, PublishStreamOptions options);
 
  private:
   // An event that has not been answered to the publisher.
@@ -60,6 +62,7 @@ class PublishStream
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
+  void Drain() override;
 
   void Accept(v1::PublishEventRequest& event);
   // Whether the event may go to the broker; it lets a stopped session go on if it is the one waited
@@ -88,8 +91,11 @@ class PublishStream
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;   // nothing more is read
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;  // nothing more can be written
+  // What a read that is under way still brings is not taken.
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status end_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<LongCalls::Membership> membership_;
   std::shared_ptr<PublishStream> self_;  // until OnDone
 };
 

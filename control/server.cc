@@ -97,10 +97,14 @@ absl::Status Server::Parts::StartGrpc() {
 }
 
 void Server::Parts::Stop() {
+  if (grpc_server != nullptr) grpc_server->GetHealthCheckService()->SetServingStatus(false);
   listener->Stop();
+  session_service.Drain();
+  edge_service.Drain();
   if (grpc_server != nullptr) {
-    grpc_server->Shutdown(std::chrono::system_clock::now() +
-                          std::chrono::milliseconds(options.stop_grace_ms));
+    // The monotonic clock: a jump of the wall clock while it stops is nothing to it.
+    grpc_server->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                       gpr_time_from_millis(options.stop_grace_ms, GPR_TIMESPAN)));
     grpc_server->Wait();
   }
   broker.reset();

@@ -33,7 +33,7 @@ struct ServerOptions {
   SessionServiceOptions session_service;
   AttachStreamOptions attach;
   int receive_message_bytes_max = 2 * 1024 * 1024;
-  // How long Stop lets calls end by themselves.
+  // How long Stop lets publishes be stored and answers leave, before it cuts connections.
   int64_t stop_grace_ms = 500;
 };
 
@@ -50,7 +50,8 @@ class Server {
   // By any thread; not during Stop, nor after it.
   BrokerCounts counts() const;
 
-  // Accepts nothing more, ends the calls, answers what was accepted, closes the store. Once.
+  // Not serving (health), accepts nothing more, answers what was accepted, ends the streams as
+  // UNAVAILABLE, closes the store. Once.
   void Stop();
 
  private:

@@ -66,12 +66,13 @@ grpc::ServerUnaryReactor* SessionService::PublishEvent(grpc::CallbackServerConte
 grpc::ServerBidiReactor<v1::PublishEventsRequest, v1::PublishEventsResponse>*
 SessionService::PublishEvents(grpc::CallbackServerContext* context) {
   return PublishStream::Start(
-      broker_, {options_.publish_stream_bytes_max, options_.publish_message_events_max});
+      broker_, long_calls_,
+      {options_.publish_stream_bytes_max, options_.publish_message_events_max});
 }
 
 grpc::ServerWriteReactor<v1::StreamSessionResponse>* SessionService::StreamSession(
     grpc::CallbackServerContext* context, const v1::StreamSessionRequest* request) {
-  return SessionStream::Start(broker_, *request, options_.stream_message_bytes_max);
+  return SessionStream::Start(broker_, long_calls_, *request, options_.stream_message_bytes_max);
 }
 
 grpc::ServerUnaryReactor* SessionService::GetSession(grpc::CallbackServerContext* context,
@@ -119,7 +120,7 @@ grpc::ServerUnaryReactor* SessionService::ListSessions(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* SessionService::AskClarification(
     grpc::CallbackServerContext* context, const v1::AskClarificationRequest* request,
     v1::AskClarificationResponse* response) {
-  return AskCall::Start(broker_, *context, *request, *response);
+  return AskCall::Start(broker_, long_calls_, *context, *request, *response);
 }
 
 grpc::ServerUnaryReactor* SessionService::AnswerClarification(

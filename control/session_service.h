@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "control/broker.h"
+#include "control/long_calls.h"
 #include "sessioncast/v1/session_service.grpc.pb.h"
 
 namespace sessioncast::control {
@@ -46,9 +47,13 @@ class SessionService : public v1::SessionService::CallbackService {
                                                 const v1::CancelClarificationRequest* request,
                                                 v1::CancelClarificationResponse* response) override;
 
+  // Ends the calls that do not end by themselves, also those to come.
+  void Drain() { long_calls_.Drain(); }
+
  private:
   Broker& broker_;
   const SessionServiceOptions options_;
+  LongCalls long_calls_;
 };
 
 }  // namespace sessioncast::control

@@ -7,12 +7,19 @@
 #include "proto/rules.h"
 
 namespace sessioncast::control {
+namespace {
 
-SessionStream* SessionStream::Start(Broker& broker, const v1::StreamSessionRequest& request,
+absl::Status CallerLeft() { return absl::CancelledError("the caller has left"); }
+
+}  // namespace
+
+SessionStream* SessionStream::Start(Broker& broker, LongCalls& long_calls,
+                                    const v1::StreamSessionRequest& request,
                                     size_t message_bytes_max) {
   std::shared_ptr<SessionStream> stream(new SessionStream(broker, request, message_bytes_max));
   stream->self_ = stream;
   stream->Begin();
+  stream->membership_ = long_calls.Add(stream);
   return stream.get();
 }
 
@@ -60,7 +67,7 @@ void SessionStream::Read() {
 void SessionStream::OnPage(const absl::StatusOr<ReadPage>& page) {
   {
     absl::MutexLock lock(&mutex_);
-    if (cancelled_) return FinishWith(absl::CancelledError("the caller has left"));
+    if (end_.has_value()) return FinishWith(*end_);
     if (!page.ok()) return FinishWith(page.status());
     if (page->outcome == ReadPage::Outcome::kOutOfRange) return FinishWith(OutOfRange(page->top));
     if (!page->events.empty()) {
@@ -83,16 +90,21 @@ void SessionStream::OnPage(const absl::StatusOr<ReadPage>& page) {
 void SessionStream::OnWriteDone(bool ok) {
   {
     absl::MutexLock lock(&mutex_);
-    if (!ok || cancelled_) return FinishWith(absl::CancelledError("the caller has left"));
+    if (end_.has_value()) return FinishWith(*end_);
+    if (!ok) return FinishWith(CallerLeft());
     step_ = Step::kReading;
   }
   Read();
 }
 
-void SessionStream::OnCancel() {
+void SessionStream::OnCancel() { EndWith(CallerLeft()); }
+
+void SessionStream::Drain() { EndWith(ServerStops()); }
+
+void SessionStream::EndWith(absl::Status status) {
   absl::MutexLock lock(&mutex_);
-  cancelled_ = true;
-  if (step_ == Step::kWaiting) FinishWith(absl::CancelledError("the caller has left"));
+  end_ = std::move(status);
+  if (step_ == Step::kWaiting) FinishWith(*end_);
 }
 
 void SessionStream::FinishWith(const absl::Status& status) {
@@ -100,6 +112,7 @@ void SessionStream::FinishWith(const absl::Status& status) {
 }
 
 void SessionStream::OnDone() {
+  membership_.reset();
   subscription_.reset();
   self_.reset();
 }

@@ -8,19 +8,22 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "control/broker.h"
+#include "control/long_calls.h"
 #include "sessioncast/v1/session_service.pb.h"
 
 namespace sessioncast::control {
 
 class SessionStream : public grpc::ServerWriteReactor<v1::StreamSessionResponse>,
+                      public LongCall,
                       public std::enable_shared_from_this<SessionStream> {
  public:
-  static SessionStream* Start(Broker& broker, const v1::StreamSessionRequest& request,
-                              size_t message_bytes_max);
+  static SessionStream* Start(Broker& broker, LongCalls& long_calls,
+                              const v1::StreamSessionRequest& request, size_t message_bytes_max);
 
  private:
   enum class Step { kReading, kWriting, kWaiting, kFinished };
@@ -30,12 +33,15 @@ class SessionStream : public grpc::ServerWriteReactor<v1::StreamSessionResponse>
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
+  void Drain() override;
 
   void Begin();
   void Wake();
   // In step kReading.
   void Read();
   void OnPage(const absl::StatusOr<ReadPage>& page);
+  // Ends now if it waits, else with the step that it is in.
+  void EndWith(absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
   void FinishWith(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Broker& broker_;
@@ -44,10 +50,11 @@ class SessionStream : public grpc::ServerWriteReactor<v1::StreamSessionResponse>
   absl::Mutex mutex_;
   Step step_ ABSL_GUARDED_BY(mutex_) = Step::kReading;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
-  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);  // set: with this it ends
   v1::Position position_ ABSL_GUARDED_BY(mutex_);
   v1::StreamSessionResponse message_;  // gRPC's in kWriting, else the reader's
   std::unique_ptr<Broker::Subscription> subscription_;
+  std::unique_ptr<LongCalls::Membership> membership_;
   std::shared_ptr<SessionStream> self_;  // until OnDone
 };
 

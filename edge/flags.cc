@@ -21,12 +21,12 @@ CLI::Option* Add(CLI::App& app, const std::string& name, Value& value, const std
 }
 
 void AddMilliseconds(CLI::App& app, const std::string& name, std::chrono::milliseconds& value,
-                     const std::string& help) {
+                     const std::string& help, const CLI::Validator& check = CLI::PositiveNumber) {
   std::string variable = "SESSIONCAST_" + name;
   for (char& c : variable) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   app.add_option_function<int64_t>(
          "--" + name, [&value](int64_t count) { value = std::chrono::milliseconds(count); }, help)
-      ->check(CLI::PositiveNumber)
+      ->check(check)
       ->envname(variable)
       ->default_str(std::to_string(value.count()))
       ->group(kGroup);
@@ -68,6 +68,9 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
       ->check(CLI::Range(64 * 1024, 64 * 1024 * 1024));
   AddMilliseconds(app, "write_timeout_ms", sockets.write_timeout,
                   "A client that takes nothing of what waits for it for so long is disconnected");
+  AddMilliseconds(app, "drain_ms", options.drain_time,
+                  "After SIGTERM /readyz says 503 for so long before the listener closes",
+                  CLI::Range(0, 60'000));
 #ifdef SESSIONCAST_FAILPOINTS
   app.add_option_function<std::string>(
          "--broken_rule",

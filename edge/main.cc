@@ -1,5 +1,6 @@
 // sessioncast-edge: HTTP for browsers (Socket.IO, REST, the page, health). Knows control only
 // through gRPC.
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 
@@ -51,7 +52,7 @@ int main(int argc, char** argv) {
   }
   const int signal_number = signals.Wait();
   spdlog::info("signal {}: closing", signal_number);
-  const sessioncast::daemon::StopDeadline deadline;
+  const sessioncast::daemon::StopDeadline deadline(options.drain_time + std::chrono::seconds(5));
   (*metrics)->Detach();
   (*server)->Stop();
   return EXIT_SUCCESS;

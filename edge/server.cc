@@ -61,7 +61,8 @@ ServerOptions::ServerOptions() {
 class Server::State {
  public:
   State(const ServerOptions& options, const std::shared_ptr<grpc::Channel>& channel)
-      : readiness_(options.sockets.io_threads),
+      : drain_time_(options.drain_time),
+        readiness_(options.sockets.io_threads),
         files_(PageFiles()),
         sockets_(options.sockets, Watch()),
         rest_(readiness_, files_, [this](const engineio::IoThread& thread) -> Upstream& {
@@ -99,7 +100,9 @@ class Server::State {
 
   void Stop() {
     if (std::exchange(stopped_, true)) return;
+    const bool was_ready = readiness_.ready();
     readiness_.Drain();
+    if (was_ready) std::this_thread::sleep_for(drain_time_);
     sockets_.StopAccepting();
     for (const auto& upstream : upstreams_) upstream->Stop();
     sockets_.Stop();
@@ -124,6 +127,7 @@ class Server::State {
             .hub = upstream.hub().counts()};
   }
 
+  const std::chrono::milliseconds drain_time_;
   Readiness readiness_;
   const std::map<std::string, WebFile> files_;
   // Before the sockets in the order of destruction: a socket leaves its hub when it goes.
@@ -154,7 +158,7 @@ std::shared_ptr<grpc::Channel> ControlChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);  // what an attempt may take
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
   // A control that vanished without a reset is noticed, and left, within the two.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);

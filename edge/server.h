@@ -24,6 +24,8 @@ struct ServerOptions {
   socketio::Options sockets;
   SessionSocketOptions sessions;
   Upstream::Options upstream;
+  // How long Stop says not ready before it accepts nothing more: the time of a balancer to notice.
+  std::chrono::milliseconds drain_time{250};
 };
 
 class Server {
@@ -41,8 +43,8 @@ class Server {
   // was.
   Census::Counts counts() const;
 
-  // Not ready, nobody new, all transports closed (clients come back by themselves, elsewhere),
-  // threads joined.
+  // Not ready, after drain_time nobody new, all transports closed (clients come back by themselves,
+  // elsewhere), threads joined.
   void Stop();
 
  private:

@@ -55,7 +55,8 @@ ExitCode Serve(const ServeOptions& options) {
   }
   const int signal_number = signals.Wait();
   spdlog::info("signal {}: closing", signal_number);
-  const daemon::StopDeadline deadline(std::chrono::milliseconds(options.control.stop_grace_ms) +
+  const daemon::StopDeadline deadline(options.edge.drain_time +
+                                      std::chrono::milliseconds(options.control.stop_grace_ms) +
                                       std::chrono::seconds(10));
   (*metrics)->Detach();
   (*edge)->Stop();  // first, so that no client sees control go
