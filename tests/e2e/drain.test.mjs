@@ -1,7 +1,6 @@
 // SIGTERM loses nothing: the edge says that it is not ready, closes what it has, and is out; its
 // clients come back by themselves. Control answers what it took, ends its streams so that their
-// callers come again, and is out; it accepts again soon after its start. Edges restarted one after
-// another leave no client without one for long.
+// callers come again, and is out; it accepts again soon after its start.
 //
 // The limits are those that are promised, doubled for a build with sanitizers on a busy machine;
 // what was measured is shown.
@@ -14,13 +13,13 @@ import path from 'node:path';
 import grpc from '@grpc/grpc-js';
 import protoLoader from '@grpc/proto-loader';
 
-import { Program, ROOT, program, testOn, testOnBoth, until, within } from '../support/processes.mjs';
-import { Client, connect } from './clients.mjs';
+import { ROOT, testOn, testOnBoth, until, within } from '../support/processes.mjs';
+import { connect } from './clients.mjs';
 import { events, publisherTo, status } from './publisher.mjs';
+import { SteadyPublisher } from './steady_publisher.mjs';
 
 const STOP_MS_MAX = 2 * 2_000;
 const START_MS_MAX = 2 * 3_000;
-const WITHOUT_EDGE_MS_MAX = 8_000;
 const CLIENTS = 50;
 const DRAIN_MS = 500;
 // Reasons after which a stock client comes back by itself.
@@ -74,6 +73,8 @@ async function watchReadiness(url) {
   }
 }
 
+// ---- the edge
+
 testOnBoth(
   'An edge that is stopped says so, closes what it has and is out; stock clients come back by themselves',
   async (deployment, t) => {
@@ -121,8 +122,6 @@ testOnBoth(
 
 // ---- control
 
-const RETRIED = new Set([status.UNAVAILABLE, status.RESOURCE_EXHAUSTED]);
-
 const { SessionService } = grpc.loadPackageDefinition(
   protoLoader.loadSync('sessioncast/v1/session_service.proto', {
     includeDirs: [path.join(ROOT, 'proto')],
@@ -139,48 +138,6 @@ function endOf(call) {
     call.on('error', () => {});
     call.on('status', resolve);
   });
-}
-
-// One event after the other, each until it is acknowledged. What is refused for another reason than
-// that control is away fails the test.
-class SteadyPublisher {
-  positions = new Map(); // by number
-  retries = 0;
-  others = []; // codes that say nothing to a publisher
-  #stopped = false;
-
-  constructor(publisher, sessionId, { each = async () => {} } = {}) {
-    this.publisher = publisher;
-    this.sessionId = sessionId;
-    this.each = each;
-    this.ended = this.#run();
-  }
-
-  async #run() {
-    for (let i = 1; !this.#stopped; i += 1) await this.#publish(i);
-  }
-
-  async #publish(i) {
-    for (;;) {
-      try {
-        const event = events.custom('token', { i });
-        const options = { key: `${i}`, ms: 10_000 };
-        this.positions.set(i, await this.publisher.publish(this.sessionId, event, options));
-        return this.each();
-      } catch (error) {
-        if (!RETRIED.has(error.code)) this.others.push(`${error.code} ${error.details}`);
-        this.retries += 1;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    }
-  }
-
-  // All that it began is acknowledged.
-  async stop() {
-    this.#stopped = true;
-    await within(30_000, `the publisher of ${this.sessionId} ends`, this.ended);
-    return this.positions;
-  }
 }
 
 // Everything that is kept of a session: by number, its sequence.
@@ -204,8 +161,8 @@ testOn(
       new SessionService(deployment.grpc, grpc.credentials.createInsecure()),
     );
     const sessionIds = Array.from({ length: 20 }, (_, i) => `stopped-${i}`);
-    const publishers = sessionIds.map(
-      (id) => new SteadyPublisher(publisherTo(deployment), id),
+    const publishers = sessionIds.map((id) =>
+      deployment.closeFirst(new SteadyPublisher(publisherTo(deployment), id)),
     );
     const stream = client.streamSession({ sessionId: 'quiet' });
     const heard = once(stream, 'metadata');
@@ -253,7 +210,6 @@ testOn(
     assert.ok(retries > 0, 'no publisher noticed the stop: the run does not count');
     for (const publisher of publishers) {
       const positions = await publisher.stop();
-      assert.deepEqual(publisher.others, []);
       const found = await kept(deployment, publisher.sessionId, positions.size);
       const wanted = [...positions].map(([i, { sequence }]) => [i, sequence]);
       assert.deepEqual([...found], wanted, publisher.sessionId);
