@@ -120,6 +120,37 @@ testOnBoth(
   { edgeFlags: [`--drain_ms=${DRAIN_MS}`] },
 );
 
+testOn(
+  'daemons',
+  'An edge is out as soon when control is stopped by a debugger, and when it is away',
+  async (deployment, t) => {
+    const stopEdge = async (how) => {
+      const client = connect(deployment);
+      await client.connected();
+      // What waits for control does not hold the edge up.
+      const asked = fetch(`${deployment.url}/api/wizard/session/any`).catch(() => {});
+      client.socket.emit('subscribe', 'any');
+      const ms = await timed(() => deployment.edge.stop());
+      t.diagnostic(`control is ${how}: out in ${ms} ms`);
+      assert.ok(ms <= STOP_MS_MAX, `control is ${how}: out in ${ms} ms`);
+      await client.until(() => client.disconnects.length > 0, 'the client notices');
+      client.close();
+      await within(10_000, 'the request ends', asked);
+    };
+    deployment.control.signal('SIGSTOP');
+    try {
+      await stopEdge('stopped');
+    } finally {
+      deployment.control.signal('SIGCONT');
+    }
+    await deployment.startEdge();
+    await deployment.control.kill();
+    await stopEdge('away');
+    await deployment.startControl();
+    await deployment.startEdge();
+  },
+);
+
 // ---- control
 
 const { SessionService } = grpc.loadPackageDefinition(

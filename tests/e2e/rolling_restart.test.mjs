@@ -109,12 +109,13 @@ class Balancer {
 
 // A stock client with a stock client's delays, that notes how long it had no edge.
 class Follower {
-  constructor(port, sessionId, transports) {
+  constructor(port, sessionId, { transports, recovery }) {
     this.sessionId = sessionId;
     this.withoutMs = []; // by disconnection
     this.recovered = 0;
     this.client = new Client(`http://127.0.0.1:${port}`, {
       transports,
+      auth: { recovery },
       reconnectionDelay: 1_000,
       reconnectionDelayMax: 5_000,
     });
@@ -151,8 +152,11 @@ async function follow(deployment, edges, sessionIds) {
     Array.from({ length: CLIENTS }, async (_, i) => {
       const port = await deployment.closeFirst(new Balancer(edges, i % EDGES)).listen();
       const sessionId = sessionIds[i % SESSIONS];
-      const kind = Math.floor(i / EDGES) % transports.length;
-      return deployment.closeFirst(new Follower(port, sessionId, transports[kind]));
+      const options = {
+        transports: transports[Math.floor(i / EDGES) % transports.length],
+        recovery: i < CLIENTS / 2, // as a browser; the others say where they are
+      };
+      return deployment.closeFirst(new Follower(port, sessionId, options));
     }),
   );
 }
@@ -219,6 +223,7 @@ testOn(
       followers.every(({ withoutMs }) => withoutMs.length > 0),
       'not every client lost its edge: the run does not count',
     );
+    assert.ok(recovered >= CLIENTS / 2, 'too few recovered');
     assert.ok(Math.max(...gaps) < WITHOUT_EDGE_MS_MAX, `without an edge for ${Math.max(...gaps)} ms`);
     for (const { seen, sessionId } of followers) {
       const wanted = [...published.get(sessionId)].map(([i, { sequence }]) => [i, sequence]);
