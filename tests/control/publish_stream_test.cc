@@ -32,7 +32,7 @@ class PublishStreamTest : public testing::Test {
     v1::PublishEventsResponse response;
     while (stream_->Read(&response)) {
     }
-    EXPECT_TRUE(stream_->Finish().ok());
+    EXPECT_EQ(stream_->Finish().error_code(), end_);
     server_->Shutdown();
   }
 
@@ -67,6 +67,7 @@ class PublishStreamTest : public testing::Test {
   std::unique_ptr<grpc::ClientReaderWriter<v1::PublishEventsRequest, v1::PublishEventsResponse>>
       stream_;
   std::vector<int> outcomes_;
+  grpc::StatusCode end_ = grpc::StatusCode::OK;  // how the stream is to end
 };
 
 constexpr int kUnknown = -grpc::StatusCode::UNAVAILABLE;
@@ -120,6 +121,37 @@ TEST_F(PublishStreamTest, AnEventThatWasStoredAfterAllIsADuplicateAndTheRestFoll
   store_.Heal();
   Send({"a", "b"});
   EXPECT_EQ(Outcomes(2), (Expected{1, 2}));
+}
+
+TEST_F(PublishStreamTest, ADrainedStreamAnswersWhatItTookTakesNothingMoreAndEndsAsUnavailable) {
+  store_.Hold();
+  Send({"a", "b"});
+  store_.WaitForAHeldCommit();
+  service_.Drain();
+  v1::PublishEventsRequest late;
+  *late.add_events() = PublishRequest(CustomEvent("s1", "late"));
+  stream_->Write(late);
+  store_.LetGo(Fault::kNone);
+  EXPECT_EQ(Outcomes(3), (Expected{1, 2}));
+  end_ = grpc::StatusCode::UNAVAILABLE;
+
+  grpc::ClientContext call;
+  v1::PublishEventResponse response;
+  ASSERT_TRUE(
+      stub_->PublishEvent(&call, PublishRequest(CustomEvent("s1", "next")), &response).ok());
+  EXPECT_EQ(response.position().sequence(), 3);
+}
+
+TEST_F(PublishStreamTest, AStreamThatComesAfterTheDrainEndsAtOnce) {
+  service_.Drain();
+  end_ = grpc::StatusCode::UNAVAILABLE;
+  EXPECT_EQ(Outcomes(1), Expected());
+  grpc::ClientContext call;
+  call.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  const auto later = stub_->PublishEvents(&call);
+  v1::PublishEventsResponse response;
+  EXPECT_FALSE(later->Read(&response));
+  EXPECT_EQ(later->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST_F(PublishStreamTest, MoreThanTheStreamsBytesAreAllAnswered) {
