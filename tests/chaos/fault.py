@@ -14,6 +14,7 @@ class Fault:
     allows = ()
     between_s = (0.5, 2.5)
     seconds = 20
+    once = False  # whether `tools/chaos --minutes` takes it in its first round only
     short = False  # whether it belongs to `tools/chaos --short`
 
     @staticmethod

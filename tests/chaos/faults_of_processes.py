@@ -1,9 +1,10 @@
-"""Faults of processes: killed, stopped, started twice."""
+"""Faults of processes: killed, paused, restarted in turn, started twice."""
 
 import asyncio
 import signal
 
 from fault import Fault
+from programs import Program
 
 
 class KillControl(Fault):
@@ -67,37 +68,54 @@ class KillAll(Fault):
             stage.hit(f"both ended by signal 9; {servers[0].name} was back first")
 
 
-class Stopped(Fault):
-    """SIGSTOP of a server; a subclass says of which, and how long."""
+class Paused(Fault):
+    """SIGSTOP of a server: 1 s mostly, sometimes 10 s; a subclass says of which, or for how long."""
 
-    stopped_s = (1, 1)
+    often_s, seldom_s = 1, 10
+    seconds = 40
+    until = 0
 
     def server(self, stage):
         raise NotImplementedError
 
+    async def run(self, stage, seconds):
+        self.until = stage.now() + seconds
+        await super().run(stage, seconds)
+
+    def pause_s(self, stage):
+        seldom = self.until - stage.now() > self.seldom_s and stage.random.random() < 0.3
+        return self.seldom_s if seldom else self.often_s
+
+    def others_take_over(self, stage):
+        """While it stands still; what they took is said by what this returns."""
+        return lambda: ""
+
     async def strike(self, stage):
-        program = self.server(stage).program
-        acked, delivered = stage.count("acked"), stage.count("delivered")
+        program, seconds = self.server(stage).program, self.pause_s(stage)
         program.signal(signal.SIGSTOP)
+        moved = self.others_take_over(stage)
         await asyncio.sleep(0.3)  # what was in flight is counted
-        started = stage.now()
         before = (stage.count("acked"), stage.count("delivered"))
-        await stage.pause(*self.stopped_s)
+        started = stage.now()
+        await asyncio.sleep(seconds)
+        stood = program.state == "T"
         during = (stage.count("acked") - before[0], stage.count("delivered") - before[1])
+        taken = moved()
         program.signal(signal.SIGCONT)
         seconds = stage.now() - started
         await stage.flowing()
-        stage.hit(
-            f"{program.name} stood still for {seconds:.1f} s after {acked} acks and {delivered}"
-            f" deliveries; meanwhile {during[0]} and {during[1]}"
-        )
+        if stood:
+            stage.hit(
+                f"{program.name} stood still for {seconds:.1f} s; meanwhile {during[0]} acks and"
+                f" {during[1]} deliveries{taken}"
+            )
 
 
-class StopControl(Stopped):
-    """Control stands still for a second."""
+class PauseControl(Paused):
+    """Control stands still."""
 
-    name = "stop_control"
-    how = "SIGSTOP of control for 1 s, then SIGCONT"
+    name = "pause_control"
+    how = "SIGSTOP of control for 1 s, sometimes 10 s, then SIGCONT"
     holds = "no false ack, no duplicate after"
     short = True
 
@@ -105,15 +123,124 @@ class StopControl(Stopped):
         return stage.control
 
 
-class StopEdge(Stopped):
-    """The edge stands still for a second."""
+class PauseEdge(Paused):
+    """The edge stands still, and another is there."""
 
-    name = "stop_edge"
-    how = "SIGSTOP of the edge for 1 s, then SIGCONT"
-    holds = "no duplicate after; clients that left come back"
+    name = "pause_edge"
+    how = "SIGSTOP of one of two edges for 1 s, sometimes 10 s, then SIGCONT; who connects meanwhile comes to the other"
+    holds = "clients move to the other edge; no false ack, no duplicate after"
+
+    async def run(self, stage, seconds):
+        await stage.add_edges(1)
+        await super().run(stage, seconds)
 
     def server(self, stage):
-        return stage.edge
+        return stage.edge_of_clients
+
+    def others_take_over(self, stage):
+        before = stage.web.target
+        stage.next_edge_for_clients()
+        linked = stage.web.count(before)
+
+        def moved():
+            there = stage.web.count(stage.web.target)
+            if self.often_s > 10 and not there:
+                stage.wrong.append("nobody came to the other edge")
+            return f"; of {linked} connections {there} are at the other edge"
+
+        return moved
 
 
-FAULTS = [KillControl, KillEdge, KillAll, StopControl, StopEdge]
+class PauseControl60(PauseControl):
+    """Control stands still for a minute."""
+
+    name = "pause_control_60"
+    how = "SIGSTOP of control for 60 s, then SIGCONT"
+    often_s = 60
+    hits_min = 1
+    seconds = 1
+    once = True
+    short = False
+
+
+class PauseEdge60(PauseEdge):
+    """The edge stands still for a minute."""
+
+    name = "pause_edge_60"
+    how = "SIGSTOP of one of two edges for 60 s, then SIGCONT; who connects meanwhile comes to the other"
+    often_s = 60
+    hits_min = 1
+    seconds = 1
+    once = True
+
+
+class RollingRestart(Fault):
+    """Three edges are restarted, one after the other."""
+
+    name = "rolling_restart"
+    how = "SIGTERM of each of three edges in turn while the clients are there, then a new one; they come to the next"
+    holds = "each ends with 0 in time; nothing missing, nothing twice"
+    stopped_within_s = 10  # edges give up their clients after a few seconds; the rest is for a busy machine
+    hits_min = 3
+    reconnects_min = 20
+
+    async def run(self, stage, seconds):
+        await stage.add_edges(2)
+        await super().run(stage, seconds)
+
+    async def strike(self, stage):
+        edge, linked = stage.edge_of_clients, len(stage.web.links)
+        port = edge.port
+        stage.next_edge_for_clients()
+        started = stage.now()
+        code = await edge.program.stop()
+        seconds = stage.now() - started
+        if code != 0 or seconds > self.stopped_within_s:
+            stage.wrong.append(f"{edge.name} ended with {code} after {seconds:.1f} s of SIGTERM")
+        await edge.start()
+        await stage.flowing()
+        if linked > 0:
+            stage.hit(
+                f"{edge.name} ended with {code} in {seconds:.1f} s with {linked} connections;"
+                f" {stage.web.count(stage.web.target)} are at the next, {stage.web.count(port)} left"
+            )
+
+
+class SecondControl(Fault):
+    """Another control is started on a store that is in use."""
+
+    name = "second_control"
+    how = "a second control on the store of the first, with a port of its own"
+    holds = "it ends at once, with an error that says so; the first goes on unharmed"
+    short = True
+    ends_within_s = 30
+    seconds = 10
+
+    async def strike(self, stage):
+        first = stage.control.program
+        second = await Program.start(
+            "second-control", stage.control_command(), stage.directory / "second-control.log"
+        )
+        started = stage.now()
+        code = await second.wait(self.ends_within_s)
+        said = next((line for line in second.lines if "is in use by another process" in line), None)
+        if code <= 0 or said is None:
+            stage.wrong.append(f"a second control on the store ended with {code}\n{second.tail()}")
+        acked = stage.count("acked")
+        await stage.flowing()
+        if first.running and stage.control.program is first:
+            seconds, more = stage.now() - started, stage.count("acked") - acked
+            stage.hit(f"the second ended with {code} in {seconds:.1f} s; the first took {more} more")
+
+
+FAULTS = [
+    KillControl,
+    KillEdge,
+    KillAll,
+    PauseControl,
+    PauseEdge,
+    PauseControl60,
+    PauseEdge60,
+    RollingRestart,
+    SecondControl,
+]

@@ -70,6 +70,14 @@ class Program:
     def running(self):
         return self.exit_code is None
 
+    @property
+    def state(self):
+        """As the kernel says it: 'T' is stopped."""
+        with contextlib.suppress(FileNotFoundError):
+            stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8")
+            return stat.rpartition(")")[2].split()[0]
+        return ""
+
     def signal(self, number):
         if self.running:
             # Not send_signal(), which may reap the process before asyncio does.

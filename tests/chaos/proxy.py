@@ -31,6 +31,7 @@ class Link:
 
     def __init__(self, client, server):
         self.client, self.server = client, server
+        self.target = None  # the server's port
         self.bytes = {UP: 0, DOWN: 0}
         self.cut_after = {UP: None, DOWN: None}
         self.cut_before = None  # (pattern, n): what goes down ends before the n-th match
@@ -82,6 +83,10 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def count(self, target):
+        """The connections to a port."""
+        return sum(link.target == target for link in self.links)
+
     def cut(self, links=None, reset=True):
         """Ends connections, by default all; how many."""
         chosen = list(self.links if links is None else links)
@@ -123,7 +128,8 @@ class Proxy:
             if self.target is None:
                 return link.reset()
             self.accepted += 1
-            server = await asyncio.open_connection("127.0.0.1", self.target)
+            link.target = self.target
+            server = await asyncio.open_connection("127.0.0.1", link.target)
             link.server = server
             self.links.add(link)
             self.on_link(link)

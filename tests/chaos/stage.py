@@ -60,7 +60,9 @@ class Stage:
         self.who = []
         self.control = None
         self.edge = None
+        self.more_edges = []
         self.hits = []
+        self.wrong = []  # what a fault saw that must not be
         self._runner = open(self.histories / "runner.jsonl", "w", encoding="utf-8")
         self.record("participant", who="runner", role="runner", kind="tools/chaos")
 
@@ -99,9 +101,7 @@ class Stage:
             [self.publish, self.attach],
         )
         await self.control.start()
-        edge = [self.binaries / "sessioncast-edge", "--http_listen=localhost:0", *EDGE_FLAGS]
-        edge.append(f"--control=127.0.0.1:{self.attach.port}")
-        self.edge = Server("edge", "edge", edge, self.directory, [self.web])
+        self.edge = Server("edge", "edge", self.edge_command(), self.directory, [self.web])
         await self.edge.start()
         await self._start_clients()
         await self._start_grpc()
@@ -112,6 +112,33 @@ class Stage:
             "--grpc_listen=localhost:0",
             f"--store=rocksdb:{self.store}",
         ]
+
+    def edge_command(self):
+        command = [self.binaries / "sessioncast-edge", "--http_listen=localhost:0", *EDGE_FLAGS]
+        return [*command, f"--control=127.0.0.1:{self.attach.port}"]
+
+    async def add_edges(self, count):
+        """More edges, beside the first; no client comes to one before the fault points `web` at it."""
+        for i in range(2, 2 + count):
+            edge = Server(f"edge-{i}", "edge", self.edge_command(), self.directory, [])
+            self.more_edges.append(edge)
+            await edge.start()
+
+    @property
+    def every_edge(self):
+        return [self.edge, *self.more_edges]
+
+    @property
+    def edge_of_clients(self):
+        """The one that clients come to."""
+        return next(edge for edge in self.every_edge if edge.port == self.web.target)
+
+    def next_edge_for_clients(self):
+        """Whoever connects from now on comes to the next edge."""
+        edges = self.every_edge
+        self.edge.proxies = []  # only this says from now on where `web` leads
+        following = edges[(edges.index(self.edge_of_clients) + 1) % len(edges)]
+        self.web.target = following.port
 
     @property
     def url(self):
@@ -274,8 +301,9 @@ class Stage:
 
     async def stop_servers(self):
         """Both stop on SIGTERM with 0: sanitizers have nothing to say."""
-        wrong = [crash for crash in (self.edge.crashed(), self.control.crashed()) if crash]
-        for server in (self.edge, self.control):
+        servers = [*self.every_edge, self.control]
+        wrong = self.wrong + [crash for server in servers if (crash := server.crashed())]
+        for server in servers:
             if server.program.running:
                 code = await server.stop()
                 if code != 0:
@@ -285,7 +313,7 @@ class Stage:
     async def take_down(self):
         """However the run went."""
         programs = [crew.program for crew in self.crews.values()]
-        programs += [s.program for s in (self.edge, self.control) if s and s.program]
+        programs += [s.program for s in (*self.every_edge, self.control) if s and s.program]
         for program in programs:
             if program.running:
                 await program.kill()
