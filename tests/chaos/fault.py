@@ -14,16 +14,21 @@ class Fault:
     allows = ()
     between_s = (0.5, 2.5)
     seconds = 20
+    left_out = None  # why it runs by name only
     once = False  # whether `tools/chaos --minutes` takes it in its first round only
     short = False  # whether it belongs to `tools/chaos --short`
 
     @staticmethod
-    def cannot():
-        """Why this machine cannot make it, or None."""
+    def cannot(binaries):
+        """Why it cannot be made on this machine, of these programs; or None."""
+        del binaries
         return None
 
     async def prepare(self, stage):
         """Before the servers start."""
+
+    async def clear_away(self, stage):
+        """What prepare() made, after all have ended."""
 
     async def run(self, stage, seconds):
         """Strikes again and again for about so long, and until it has struck enough to prove something."""

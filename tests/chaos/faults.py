@@ -2,7 +2,7 @@
 
 import faults_of_networks
 import faults_of_processes
+import faults_of_resources
 
-FAULTS = {
-    fault.name: fault for room in (faults_of_processes, faults_of_networks) for fault in room.FAULTS
-}
+ROOMS = (faults_of_processes, faults_of_resources, faults_of_networks)
+FAULTS = {fault.name: fault for room in ROOMS for fault in room.FAULTS}

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 
 START_S_MAX = 60
 STOP_S_MAX = 60
@@ -14,6 +15,22 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUPPRESSIONS = ROOT / "tests/support/leaks_of_libraries.txt"
 LINE_BYTES_MAX = 4 * 1024 * 1024
 LINES_KEPT = 400
+
+
+def _libraries(binaries):
+    command = ["ldd", pathlib.Path(binaries, "sessioncast-control")]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def sanitized(binaries):
+    """Whether the servers there are built with UBSan."""
+    return "libubsan" in _libraries(binaries)
+
+
+def library_of_asan(binaries):
+    """The path of what the servers there are built with, or None."""
+    found = re.search(r"=> (\S*libasan\S*)", _libraries(binaries))
+    return found[1] if found else None
 
 
 class Program:

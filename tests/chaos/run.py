@@ -88,6 +88,7 @@ async def run_fault(fault, seed, options, seconds):
         broken = f"the run did not come to its end: {error}"
     finally:
         await stage.take_down()
+        await fault.clear_away(stage)
     needs = {**NEEDS, "hits": fault.hits_min, "reconnects": fault.reconnects_min}
     stage.end_record(fault=fault.name, needs=needs, allows=list(fault.allows))
     verdict = history_checker.check(histories.read(stage.histories))

@@ -61,6 +61,7 @@ class Stage:
         self.control = None
         self.edge = None
         self.more_edges = []
+        self.control_environment = {}
         self.hits = []
         self.wrong = []  # what a fault saw that must not be
         self._runner = open(self.histories / "runner.jsonl", "w", encoding="utf-8")
@@ -100,6 +101,7 @@ class Stage:
             self.directory,
             [self.publish, self.attach],
         )
+        self.control.environment = self.control_environment
         await self.control.start()
         self.edge = Server("edge", "edge", self.edge_command(), self.directory, [self.web])
         await self.edge.start()
