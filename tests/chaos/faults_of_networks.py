@@ -1,5 +1,8 @@
 """Faults of networks, made by the proxies between the participants and the servers."""
 
+import itertools
+import re
+
 from fault import Fault
 from proxy import DOWN, UP
 
@@ -144,4 +147,80 @@ class SlowLines(Fault):
         stage.hit(f"(delay, piece) {said} for {clients} clients, {passed} bytes more")
 
 
-FAULTS = [CutClients, CutOff, DeadLine, LostAcks, SlowLines]
+class Upgrade:
+    """Watches one connection for a client's upgrade to websocket, and has it cut at one step of it."""
+
+    PROBE_UP, PROBE_DOWN, UPGRADE_UP = 2 + 4 + len("2probe"), 2 + len("3probe"), 2 + 4 + len("5")
+    # In words, direction, the bytes after the head of HTTP: between the least and the most.
+    STEPS = (
+        ("inside the probe", UP, 1, PROBE_UP - 1),
+        ("after the probe", UP, PROBE_UP, PROBE_UP),
+        ("inside the answer to the probe", DOWN, 1, PROBE_DOWN - 1),
+        ("after the answer to the probe", DOWN, PROBE_DOWN, PROBE_DOWN),
+        ("inside the upgrade packet", UP, PROBE_UP + 1, PROBE_UP + UPGRADE_UP - 1),
+        ("after the upgrade packet", UP, PROBE_UP + UPGRADE_UP, PROBE_UP + UPGRADE_UP),
+        ("inside the first frames after it", DOWN, PROBE_DOWN + 1, PROBE_DOWN + 400),
+    )
+    HEAD_END = b"\r\n\r\n"
+    ASKED = re.compile(rb"GET /socket\.io/\?(?=[^ ]*transport=websocket)[^ ]*sid=")
+
+    def __init__(self, next_step, random):
+        self._next_step, self._random = next_step, random
+        self._seen = None
+        self.step = None
+        self.cut = False
+
+    def _begin(self):
+        self._seen = {UP: b"", DOWN: b""}
+        self.step, self._direction, least, most = self._next_step()
+        self._after_head = self._random.randint(least, most)
+
+    def __call__(self, link, direction, data):
+        if direction == UP and self._seen is None and self.ASKED.match(data):
+            self._begin()
+        if self._seen is None or self.cut:
+            return
+        before = len(self._seen[direction])
+        self._seen[direction] += data
+        head = self._seen[direction].find(self.HEAD_END)
+        if direction != self._direction or head < 0:
+            return
+        left = head + len(self.HEAD_END) + self._after_head - before
+        if left <= len(data):
+            self.cut = True
+            link.cut_after[direction] = left
+
+
+class UpgradeCut(Fault):
+    """The upgrade from polling to websocket is interrupted."""
+
+    name = "upgrade_cut"
+    how = "connections end, and the upgrades that follow are cut at each of their steps while events are under way"
+    holds = "G8: nothing missing, nothing twice, whichever of the two transports has it"
+    hits_min = 10
+    reconnects_min = 10
+    seconds = 30
+
+    def __init__(self):
+        self._steps = itertools.cycle(Upgrade.STEPS)
+
+    async def strike(self, stage):
+        upgrades = []
+        delivered = stage.seen_by_browsers()
+
+        def watch(link):
+            link.inspect = Upgrade(lambda: next(self._steps), stage.random)
+            upgrades.append(link.inspect)
+
+        stage.web.on_link = watch
+        stage.web.cut()
+        await stage.pause(2, 4)
+        stage.web.heal()
+        await stage.flowing()
+        for upgrade in upgrades:
+            if upgrade.cut:
+                more = stage.seen_by_browsers() - delivered
+                stage.hit(f"an upgrade was cut {upgrade.step}; {more} deliveries since")
+
+
+FAULTS = [CutClients, CutOff, DeadLine, LostAcks, SlowLines, UpgradeCut]

@@ -35,6 +35,7 @@ class Link:
         self.bytes = {UP: 0, DOWN: 0}
         self.cut_after = {UP: None, DOWN: None}
         self.cut_before = None  # (pattern, n): what goes down ends before the n-th match
+        self.inspect = None  # (link, direction, data): sees what comes, and may set cut_after; then it cuts exactly
         self.alive = asyncio.Event()  # not set: both ends believe in it, and nothing passes
         self.alive.set()
         self.was_cut = False
@@ -167,6 +168,8 @@ class Proxy:
             if rule.dropped:
                 rule.dropped_bytes += len(data)
                 continue
+            if link.inspect:
+                link.inspect(link, direction, data)
             data = self._until_cut(link, direction, data)
             for start in range(0, len(data), rule.piece_bytes):
                 writer.write(data[start : start + rule.piece_bytes])
@@ -196,7 +199,8 @@ class Proxy:
         if left > len(data):
             link.cut_after[direction] = left - len(data)
             return data
-        at = next((i for i in range(left, len(data)) if 0x80 <= data[i] < 0xC0), left)
+        inside_at = (i for i in range(left, len(data)) if 0x80 <= data[i] < 0xC0)
+        at = left if link.inspect else next(inside_at, left)
         link.cut_after[direction] = 0
         inside = "inside a character" if at < len(data) and 0x80 <= data[at] < 0xC0 else ""
         self.cuts.append(f"{self.name} {direction} at byte {link.bytes[direction] + at} {inside}")
