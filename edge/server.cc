@@ -65,9 +65,8 @@ class Server::State {
         readiness_(options.sockets.io_threads),
         files_(PageFiles()),
         sockets_(options.sockets, Watch()),
-        rest_(readiness_, files_, [this](const engineio::IoThread& thread) -> Upstream& {
-          return UpstreamOf(thread);
-        }),
+        rest_(readiness_, files_,
+              [this](const engineio::IoThread& thread) -> Upstream& { return UpstreamOf(thread); }),
         census_(
             sockets_.threads(), [this](const engineio::IoThread& thread) { return Count(thread); },
             Census::Options{}) {
