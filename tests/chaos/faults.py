@@ -1,8 +1,9 @@
 """All faults, by name."""
 
+import faults_of_clients
 import faults_of_networks
 import faults_of_processes
 import faults_of_resources
 
-ROOMS = (faults_of_processes, faults_of_resources, faults_of_networks)
+ROOMS = (faults_of_processes, faults_of_resources, faults_of_networks, faults_of_clients)
 FAULTS = {fault.name: fault for room in ROOMS for fault in room.FAULTS}
