@@ -255,7 +255,7 @@ class DiskFull(Fault):
         started = stage.now()
         await stage.flowing()
         stage.hit(
-            f"no publish was taken; {meanwhile} acks in {self.held_s} s; with space again, events"
+            f"publishes were refused, {meanwhile} acks in {self.held_s} s after; with space again, events"
             f" flow after {stage.now() - started:.1f} s"
         )
 
