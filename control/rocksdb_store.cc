@@ -1,6 +1,9 @@
 #include "control/rocksdb_store.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdarg>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -26,6 +29,7 @@ namespace {
 // through all ranges that were removed lately, and single ones hold the writer up.
 constexpr uint64_t kSingleDeletesMax = 128;
 constexpr int kExitFailStop = 4;
+constexpr size_t kLogLineBytesMax = 1'024;
 // How often the renewal of many epochs says how far it is, in sessions.
 constexpr uint64_t kRenewalsShownEach = 10'000;
 
@@ -42,6 +46,20 @@ absl::Status StoreError(const rocksdb::Status& status) {
   return absl::UnavailableError(absl::StrCat("store: ", status.ToString()));
 }
 
+// What RocksDB has to say that matters goes to our log. Its own log file is on the disk that may be
+// full, and Debian's build ends the process (an assertion) when it writes there once more after that.
+class Log : public rocksdb::Logger {
+ public:
+  Log() : Logger(rocksdb::WARN_LEVEL) {}
+
+  using Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    std::array<char, kLogLineBytesMax> line{};
+    std::vsnprintf(line.data(), line.size(), format, arguments);
+    spdlog::warn("store: {}", line.data());
+  }
+};
+
 rocksdb::Options DbOptions(const RocksDbStoreOptions& options) {
   rocksdb::Options db_options;
   if (options.env != nullptr) db_options.env = options.env;
@@ -50,8 +68,7 @@ rocksdb::Options DbOptions(const RocksDbStoreOptions& options) {
   db_options.max_bgerror_resume_count = 0;
   db_options.write_buffer_size = options.write_buffer_bytes;
   db_options.max_open_files = options.open_files_max;
-  db_options.keep_log_file_num = 4;
-  db_options.max_log_file_size = 16 * 1024 * 1024;
+  db_options.info_log = std::make_shared<Log>();
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   db_options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));

@@ -218,7 +218,6 @@ class DiskFull(Fault):
     name = "disk_full"
     how = "the store is on a tmpfs of 64 MiB, a ballast file fills it until publishes are refused, and for 3 s more; then it is gone"
     holds = "G16: no false ack, reading and live go on; publishes are taken again by themselves"
-    left_out = "control does not yet come back from it by itself"
     disk_bytes = 64 << 20
     filled_within_s = 60
     held_s = 3
