@@ -5,11 +5,14 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "control/random.h"
 #include "control/rocksdb_records.h"
@@ -47,7 +50,8 @@ absl::Status StoreError(const rocksdb::Status& status) {
 }
 
 // What RocksDB has to say that matters goes to our log. Its own log file is on the disk that may be
-// full, and Debian's build ends the process (an assertion) when it writes there once more after that.
+// full, and Debian's build ends the process (an assertion) when it writes there once more after
+// that.
 class Log : public rocksdb::Logger {
  public:
   Log() : Logger(rocksdb::WARN_LEVEL) {}
@@ -56,7 +60,7 @@ class Log : public rocksdb::Logger {
   void Logv(const char* format, va_list arguments) override {
     std::array<char, kLogLineBytesMax> line{};
     std::vsnprintf(line.data(), line.size(), format, arguments);
-    spdlog::warn("store: {}", line.data());
+    spdlog::warn("store: {}", std::string(absl::StripTrailingAsciiWhitespace(line.data())));
   }
 };
 
@@ -187,6 +191,12 @@ RocksDbStore::~RocksDbStore() {
 
 absl::Status RocksDbStore::OpenDb() {
   const std::string& directory = options_.directory;
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("store: cannot make the directory ", directory, ": ", error.message()));
+  }
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(DbOptions(options_), directory, &opened);
   if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {

@@ -359,6 +359,16 @@ TEST(EndProcessDeathTest, ItEndsTheProcessAtOnceAndSaysWhy) {
   EXPECT_EXIT(control::EndProcess("the disk failed"), testing::ExitedWithCode(4), "");
 }
 
+TEST_F(StoreFaultsTest, ADirectoryThatIsNotThereIsMadeAndOneThatCannotBeIsNamed) {
+  const std::string nested = copies_.path() + "/not/there/yet";
+  EXPECT_TRUE(OpenCopy(nested).ok());
+  EXPECT_TRUE(fs::exists(nested + "/commits.marker"));
+  EXPECT_TRUE(FilesOf(nested, "LOG").empty()) << "RocksDB's own log would be on the disk too";
+  const absl::Status refused = OpenCopy("/proc/nowhere").status();
+  EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
+  EXPECT_TRUE(absl::StrContains(refused.message(), "/proc/nowhere")) << refused;
+}
+
 TEST_F(StoreFaultsTest, ASessionWithANameLikeTheStoresOwnKeysIsOneLikeAnyOther) {
   for (const std::string id : {"ormat", "OMMITS", "ORMAT"}) {
     ASSERT_TRUE(Commit(*store_, {Events(id, "e", 1, 3)})[0].status.ok());
