@@ -56,7 +56,8 @@ void Check::Run() {
   const size_t descriptors = OpenDescriptors();
   Drive(std::max(kWarmUpClients, step_.group));
   const Reading before = Settle();
-  EXPECT_EQ(before.descriptors, descriptors);
+  // Fewer is none: something of the start was open still when they were counted.
+  EXPECT_LE(before.descriptors, descriptors);
   Drive(kFirstClients);
   const Reading first = Settle();
   ExpectAsBefore(before, first);
