@@ -222,8 +222,9 @@ absl::Status RocksDbStore::CheckCommits() {
   const uint64_t known = std::max(marker_->commits(), commits_.load());
   const bool marked = marker_->found() == CommitMarker::Found::kMark || known > 0;
   const bool is_new = marker_->found() == CommitMarker::Found::kNew && *commits == 0;
-  commits_ = *commits;
-  if (marked ? *commits < known : !is_new) {
+  if (marked ? *commits >= known : is_new) {
+    commits_ = *commits;
+  } else {
     spdlog::error(
         "store: {} came back with {} commits, there were {}: what was acknowledged may be lost, so "
         "every session gets a new epoch, and readers are told",
@@ -247,7 +248,8 @@ absl::Status RocksDbStore::RenewEpochs(uint64_t commits) {
     if (!status.ok()) spdlog::error("{}: {}", at->key().ToString().substr(1), status.ToString());
     if (++renewed % kRenewalsShownEach == 0) spdlog::info("store: {} new epochs", renewed);
   }
-  if (!at->status().ok()) spdlog::error("store: {}", at->status().ToString());
+  // What lies behind a damaged block would keep its epoch, and could be appended to.
+  if (!at->status().ok()) return StoreError(at->status());
   // Last, so that a renewal that is interrupted is made again.
   const rocksdb::Status written = db_->Put(Synced(), kCommitsKey, Number(commits));
   if (!written.ok()) return StoreError(written);

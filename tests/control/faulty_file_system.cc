@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "absl/strings/match.h"
+
 namespace sessioncast::test {
 
 using rocksdb::IODebugContext;
@@ -32,17 +34,19 @@ class FaultyFile : public rocksdb::FSWritableFileOwnerWrapper {
 
   IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
     ++system_.syncs_;
-    if (system_.syncs_fail_) return IOStatus::IOError("fdatasync: Input/output error");
+    if (fails()) return IOStatus::IOError("fdatasync: Input/output error");
     return Synced(FSWritableFileOwnerWrapper::Sync(options, debug), options, debug);
   }
 
   IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
     ++system_.syncs_;
-    if (system_.syncs_fail_) return IOStatus::IOError("fsync: Input/output error");
+    if (fails()) return IOStatus::IOError("fsync: Input/output error");
     return Synced(FSWritableFileOwnerWrapper::Fsync(options, debug), options, debug);
   }
 
  private:
+  bool fails() const { return system_.syncs_fail_ && absl::EndsWith(name_, ".log"); }
+
   IOStatus Synced(IOStatus status, const IOOptions& options, IODebugContext* debug) {
     if (!status.ok()) return status;
     const uint64_t bytes = GetFileSize(options, debug);

@@ -25,7 +25,9 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
   // Nothing more can be written; of the next write half of the bytes get through.
   void Fill() { full_ = true; }
   void MakeRoom() { full_ = false; }
+  // Those of RocksDB's write-ahead log.
   void FailSyncs() { syncs_fail_ = true; }
+  void HealSyncs() { syncs_fail_ = false; }
   int syncs() const { return syncs_; }
 
   // What is left of the directory after a loss of power: of each file what was synced, and so many

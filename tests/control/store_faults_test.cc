@@ -95,8 +95,8 @@ class StoreFaultsTest : public testing::Test {
   }
 
   // Each session's events, a group of all of them for each sequence; from sequence 7 on trimmed.
-  void Fill() {
-    for (uint64_t sequence = 1; sequence <= kEvents; ++sequence) {
+  void Fill(uint64_t first = 1, uint64_t last = kEvents) {
+    for (uint64_t sequence = first; sequence <= last; ++sequence) {
       std::vector<control::StoreAppend> group;
       for (int number = 0; number < kSessions; ++number) {
         control::StoreAppend append = Events(SessionId(number), "e", sequence, sequence);
@@ -229,6 +229,55 @@ TEST_F(StoreFaultsTest, ANewEpochIsGivenOnce) {
     EXPECT_TRUE(start == 0 || found == epoch);
     epoch = found;
   }
+}
+
+TEST_F(StoreFaultsTest, ALogThatIsShortAndATableThatIsDamagedAreNotSilentEither) {
+  Fill(1, 6);
+  store_.reset();
+  Open();  // so far in tables, the rest in the log
+  Fill(7, kEvents);
+  WaitForTheMarker();
+  const fs::path table = FilesOf(directory(), ".sst").at(0);
+  const uint64_t bytes = fs::file_size(table);
+  int opened = 0;
+  int refused = 0;
+  for (uint64_t step = 0; step < 24; ++step) {
+    Copy(directory(), copy());
+    for (const fs::path& log : FilesOf(copy(), ".log")) fs::remove(log);
+    FlipByte(fs::path(copy()) / table.filename(), bytes * step / 24 + step);
+    const auto survivor = OpenCopy(copy());
+    ++(survivor.ok() ? opened : refused);
+    if (!survivor.ok()) {
+      EXPECT_TRUE(absl::IsDataLoss(survivor.status())) << survivor.status();
+      continue;
+    }
+    const Census census = Count(**survivor);
+    EXPECT_EQ(census.silent, 0) << "byte " << bytes * step / 24 + step;
+    EXPECT_EQ(census.whole, 0);
+  }
+  EXPECT_GT(opened, 0);
+  EXPECT_GT(refused, 0);
+}
+
+TEST_F(StoreFaultsTest, ARenewalThatFailsIsMadeAgain) {
+  Fill();
+  WaitForTheMarker();
+  disk_->Fill();
+  EXPECT_FALSE(Commit(*store_, {Events("hit", "h", 1, 1)})[0].status.ok());
+  for (const fs::path& log : FilesOf(directory(), ".log")) {
+    fs::resize_file(log, fs::file_size(log) / 2);
+  }
+  disk_->FailSyncs();
+  const int syncs = disk_->syncs();
+  disk_->MakeRoom();
+  ASSERT_TRUE(EventuallyTrue([&] { return disk_->syncs() > syncs + 30; }));
+  EXPECT_FALSE(store_->CheckWritable().ok());
+  const auto marker = control::CommitMarker::Open(directory());
+  ASSERT_TRUE(marker.ok());
+  EXPECT_EQ((*marker)->commits(), kEvents) << "what it says is not to be forgotten";
+  disk_->HealSyncs();
+  ASSERT_TRUE(EventuallyTrue([this] { return store_->CheckWritable().ok(); }));
+  EXPECT_EQ(Count(*store_).renewed, kSessions);
 }
 
 TEST_F(StoreFaultsTest, AFlippedByteInTheLogIsNeverSilent) {
