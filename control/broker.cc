@@ -73,19 +73,19 @@ LivePage Broker::Subscription::Next(size_t bytes_max) {
 Broker::Broker(Store& store, BrokerOptions options)
     : store_(store),
       options_(std::move(options)),
+      commit_queue_(store, options_.commit_queue, options_.start_loop),
+      worker_pool_(options_.worker_pool, options_.start_loop),
       shards_([this] {
         std::vector<std::unique_ptr<Shard>> shards;
         for (size_t i = 0; i < options_.shards; ++i) shards.push_back(std::make_unique<Shard>());
         return shards;
       }()),
-      commit_queue_(store, options_.commit_queue),
-      worker_pool_(options_.worker_pool),
       deadlines_(
           store, options_.clock,
           [this](const Deadline& deadline, DeadlineThread::Acted acted) {
             Act(deadline, std::move(acted));
           },
-          options_.deadlines) {}
+          options_.deadlines, options_.start_loop) {}
 
 // The deadlines' thread stops first, then the pool, then the queue: each waits for what those after
 // it still do.
@@ -221,6 +221,7 @@ void Broker::Settle(Session& session, Answer answer, Done<Published> done, Effec
 void Broker::Commit(Session& session, Answer& answer, DeadlineThread::Acted acted) {
   auto append = std::make_shared<StoreAppend>();
   append->session_id = session.id;
+  append->chain = session.chain;
   append->after = std::move(answer.after);
   append->events = std::move(answer.appended);
   append->session = session.history.AssignedSession();

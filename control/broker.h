@@ -25,6 +25,7 @@
 #include "control/commit_queue.h"
 #include "control/deadline_thread.h"
 #include "control/history.h"
+#include "control/loop.h"
 #include "control/session.h"
 #include "control/store.h"
 #include "control/worker_pool.h"
@@ -43,6 +44,7 @@ struct BrokerOptions {
   size_t cold_reads_max = 1'024;
   size_t shards = 64;
   Clock clock = SteadyWallClock(absl::Now());
+  StartLoop start_loop = StartThread;
 };
 
 struct Published {
@@ -205,7 +207,6 @@ class Broker {
 
   Store& store_;
   const BrokerOptions options_;
-  std::vector<std::unique_ptr<Shard>> shards_;
   std::atomic<size_t> histories_bytes_{0};
   std::atomic<bool> shedding_{false};
   // Not 0: the bound was passed by what is in use alone; what is in use is looked through again
@@ -215,8 +216,9 @@ class Broker {
   std::atomic<size_t> cold_reads_{0};
   std::atomic<size_t> subscriptions_{0};
   std::atomic<uint64_t> events_appended_{0};
-  CommitQueue commit_queue_;
+  CommitQueue commit_queue_;  // before the shards, since what waits in them has room reserved
   WorkerPool worker_pool_;
+  std::vector<std::unique_ptr<Shard>> shards_;
   DeadlineThread deadlines_;
 };
 

@@ -58,6 +58,7 @@ void Broker::LookAtSession(const Deadline& deadline, DeadlineThread::Acted acted
 void Broker::Delete(Session& session, const Deadline& deadline, DeadlineThread::Acted acted) {
   auto removal = std::make_shared<StoreAppend>();
   removal->session_id = session.id;
+  removal->chain = session.chain;
   removal->after = session.history.top();
   removal->removes_session = true;
   removal->deadlines_cleared = {deadline};

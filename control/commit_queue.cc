@@ -4,10 +4,12 @@
 
 namespace sessioncast::control {
 
-CommitQueue::CommitQueue(Store& store, CommitQueueOptions options)
+CommitQueue::CommitQueue(Store& store, CommitQueueOptions options, const StartLoop& start)
     : store_(store), options_(options) {
-  writer_ = std::thread([this] { WriteGroups(); });
-  teller_ = std::thread([this] { TellOutcomes(); });
+  writer_ = start(LoopWhen(mutex_, absl::Condition(this, &CommitQueue::CanWrite),
+                           [this] { return WriteGroup(); }));
+  teller_ = start(LoopWhen(mutex_, absl::Condition(this, &CommitQueue::CanTell),
+                           [this] { return TellOutcomes(); }));
 }
 
 CommitQueue::~CommitQueue() { Stop(); }
@@ -17,8 +19,8 @@ void CommitQueue::Stop() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  if (writer_.joinable()) writer_.join();
-  if (teller_.joinable()) teller_.join();
+  writer_.reset();
+  teller_.reset();
 }
 
 absl::StatusOr<CommitQueue::Reservation> CommitQueue::Reserve(size_t bytes) {
@@ -39,37 +41,37 @@ void CommitQueue::Push(StoreAppendPtr append, Done done) {
 bool CommitQueue::CanWrite() const { return stopping_ || !queued_.appends.empty(); }
 bool CommitQueue::CanTell() const { return writer_ended_ || !committed_.empty(); }
 
-void CommitQueue::WriteGroups() {
-  while (true) {
-    Group group;
-    {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(this, &CommitQueue::CanWrite));
-      if (queued_.appends.empty()) {
-        writer_ended_ = true;
-        return;
-      }
-      std::swap(group, queued_);
-    }
-    group.outcomes = store_.Commit(group.appends);
+bool CommitQueue::WriteGroup() {
+  Group group;
+  {
     absl::MutexLock lock(&mutex_);
-    committed_.push_back(std::move(group));
+    if (queued_.appends.empty()) {
+      writer_ended_ = true;
+      return false;
+    }
+    std::swap(group, queued_);
   }
+  group.outcomes = store_.Commit(group.appends);
+  for (size_t i = 0; i < group.appends.size(); ++i) {
+    AppendChain* const chain = group.appends[i]->chain.get();
+    if (chain != nullptr && !group.outcomes[i].status.ok()) chain->broken = true;
+  }
+  absl::MutexLock lock(&mutex_);
+  committed_.push_back(std::move(group));
+  return true;
 }
 
-void CommitQueue::TellOutcomes() {
-  while (true) {
-    std::vector<Group> groups;
-    {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(this, &CommitQueue::CanTell));
-      if (committed_.empty()) return;
-      std::swap(groups, committed_);
-    }
-    for (Group& group : groups) {
-      for (size_t i = 0; i < group.done.size(); ++i) group.done[i](group.outcomes[i]);
-    }
+bool CommitQueue::TellOutcomes() {
+  std::vector<Group> groups;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (committed_.empty()) return false;
+    std::swap(groups, committed_);
   }
+  for (Group& group : groups) {
+    for (size_t i = 0; i < group.done.size(); ++i) group.done[i](group.outcomes[i]);
+  }
+  return true;
 }
 
 }  // namespace sessioncast::control

@@ -1,5 +1,5 @@
-// The way to the store: one writer thread takes everything that is queued and commits it as one
-// group; a second thread tells the outcomes, in order, while the writer is at the next group.
+// The way to the store: one loop writes, taking everything that is queued and committing it as one
+// group; a second one tells the outcomes, in order, while the first is at the next group.
 //
 // Threads: Reserve and Push from any. Bounded: what is pushed is covered by a reservation, and
 // reservations by bytes_max.
@@ -8,13 +8,13 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
+#include "control/loop.h"
 #include "control/store.h"
 
 namespace sessioncast::control {
@@ -44,10 +44,10 @@ class CommitQueue {
 
   using Done = absl::AnyInvocable<void(const AppendOutcome&)>;
 
-  CommitQueue(Store& store, CommitQueueOptions options);
+  CommitQueue(Store& store, CommitQueueOptions options, const StartLoop& start);
   ~CommitQueue();
 
-  // Commits what is queued and tells its outcomes, then ends the threads. Nothing is pushed from
+  // Commits what is queued and tells its outcomes, then ends the loops. Nothing is pushed from
   // then on.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -55,8 +55,8 @@ class CommitQueue {
   absl::StatusOr<Reservation> Reserve(size_t bytes);
   // What is reserved now.
   size_t in_flight_bytes() const { return reserved_bytes_.load(std::memory_order_relaxed); }
-  // Appends of one session are committed in the order of their pushes. `done` runs on the second
-  // thread.
+  // Appends of one session are committed in the order of their pushes. `done` runs in the second
+  // loop.
   void Push(StoreAppendPtr append, Done done) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -68,8 +68,8 @@ class CommitQueue {
 
   bool CanWrite() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   bool CanTell() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  void WriteGroups() ABSL_LOCKS_EXCLUDED(mutex_);
-  void TellOutcomes() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool WriteGroup() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool TellOutcomes() ABSL_LOCKS_EXCLUDED(mutex_);
 
   Store& store_;
   const CommitQueueOptions options_;
@@ -79,8 +79,8 @@ class CommitQueue {
   std::vector<Group> committed_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool writer_ended_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread writer_;
-  std::thread teller_;
+  std::unique_ptr<RunningLoop> writer_;
+  std::unique_ptr<RunningLoop> teller_;
 };
 
 }  // namespace sessioncast::control

@@ -8,9 +8,11 @@
 
 namespace sessioncast::control {
 
-DeadlineThread::DeadlineThread(Store& store, Clock clock, Act act, DeadlineThreadOptions options)
+DeadlineThread::DeadlineThread(Store& store, Clock clock, Act act, DeadlineThreadOptions options,
+                               const StartLoop& start)
     : store_(store), clock_(std::move(clock)), act_(std::move(act)), options_(options) {
-  thread_ = std::thread([this] { Run(); });
+  loop_ = start({[this] { return PauseBeforeWork() <= absl::ZeroDuration(); },
+                 [this] { WaitForWork(); }, [this] { return BeginRound(); }});
 }
 
 DeadlineThread::~DeadlineThread() { Stop(); }
@@ -21,7 +23,7 @@ void DeadlineThread::Stop() {
     stopping_ = true;
     changed_.Ring();
   }
-  if (thread_.joinable()) thread_.join();
+  loop_.reset();
 }
 
 void DeadlineThread::Notify(absl::Time deadline) {
@@ -40,10 +42,11 @@ void DeadlineThread::Later(absl::AnyInvocable<void()> job) {
 
 absl::Duration DeadlineThread::PauseBeforeWork() {
   absl::MutexLock lock(&mutex_);
-  if (stopping_) return absl::ZeroDuration();
+  const absl::Duration longest = absl::Milliseconds(options_.pause_ms_max);
+  if (in_hand_ > 0) return longest;
+  if (stopping_ || round_.has_value()) return absl::ZeroDuration();
   const absl::Time first_job = later_.empty() ? absl::InfiniteFuture() : later_.begin()->first;
-  return std::min(std::min(first_job, next_look_) - clock_(),
-                  absl::Milliseconds(options_.pause_ms_max));
+  return std::min(std::min(first_job, next_look_) - clock_(), longest);
 }
 
 void DeadlineThread::WaitForWork() {
@@ -53,19 +56,27 @@ void DeadlineThread::WaitForWork() {
   }
 }
 
-void DeadlineThread::Run() {
-  while (true) {
-    WaitForWork();
-    absl::Time look_at;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (stopping_) return;
-      look_at = next_look_;
-      if (look_at <= clock_()) next_look_ = absl::InfiniteFuture();
-    }
-    RunLaterJobs();
-    if (look_at <= clock_()) Notify(ActOnDue());
+bool DeadlineThread::BeginRound() {
+  bool looks = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (round_.has_value()) EndRound();
+    if (stopping_) return false;
+    looks = next_look_ <= clock_();
+    if (looks) next_look_ = absl::InfiniteFuture();
   }
+  RunLaterJobs();
+  if (!looks) return true;
+  const absl::Time next = ActOnDue();
+  absl::MutexLock lock(&mutex_);
+  round_ = next;
+  return true;
+}
+
+void DeadlineThread::EndRound() {
+  const absl::Time retry = clock_() + absl::Milliseconds(options_.retry_ms);
+  next_look_ = std::min(next_look_, std::exchange(failed_, 0) == 0 ? *round_ : retry);
+  round_.reset();
 }
 
 void DeadlineThread::RunLaterJobs() {
@@ -81,33 +92,28 @@ void DeadlineThread::RunLaterJobs() {
 
 absl::Time DeadlineThread::ActOnDue() {
   const absl::Time now = clock_();
-  const absl::Time retry = now + absl::Milliseconds(options_.retry_ms);
   const absl::StatusOr<std::vector<Deadline>> deadlines =
       store_.DueDeadlines(absl::InfiniteFuture(), options_.deadlines_per_round_max);
   if (!deadlines.ok()) {
     spdlog::warn("deadlines cannot be read: {}", deadlines.status().ToString());
-    return retry;
+    return now + absl::Milliseconds(options_.retry_ms);
   }
-  absl::Time next = absl::InfiniteFuture();
   for (const Deadline& deadline : *deadlines) {
-    if (deadline.time > now) {
-      next = deadline.time;
-      break;
-    }
-    next = now;  // there may be more behind the last of this round
+    if (deadline.time > now) return deadline.time;
     {
       absl::MutexLock lock(&mutex_);
       ++in_hand_;
     }
-    act_(deadline, [this](absl::Status status) {
-      absl::MutexLock lock(&mutex_);
-      --in_hand_;
-      if (!status.ok()) ++failed_;
-    });
+    act_(deadline, [this](absl::Status status) { EndOne(status); });
   }
+  // There may be more behind the last of this round.
+  return deadlines->empty() ? absl::InfiniteFuture() : now;
+}
+
+void DeadlineThread::EndOne(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(this, &DeadlineThread::NothingInHand));
-  return std::exchange(failed_, 0) == 0 ? next : retry;
+  if (!status.ok()) ++failed_;
+  if (--in_hand_ == 0) changed_.Ring();
 }
 
 }  // namespace sessioncast::control

@@ -1,5 +1,5 @@
-// The thread that acts when a deadline of the store's index passes, and when something is to be
-// tried again.
+// Acts when a deadline of the store's index passes, and when something is to be tried again; on a
+// thread of its own.
 //
 // Threads: Notify and Later from any. The index is the store's, so deadlines survive a restart; the
 // thread sleeps until the next one, by the steady clock. A deadline that could not be acted upon is
@@ -8,13 +8,15 @@
 
 #include <functional>
 #include <map>
-#include <thread>
+#include <memory>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "control/clock.h"
+#include "control/loop.h"
 #include "control/store.h"
 
 namespace sessioncast::control {
@@ -32,7 +34,8 @@ class DeadlineThread {
   // Acts on one deadline; calls back, from any thread, once it is done and the index is without it.
   using Act = std::function<void(const Deadline&, Acted)>;
 
-  DeadlineThread(Store& store, Clock clock, Act act, DeadlineThreadOptions options);
+  DeadlineThread(Store& store, Clock clock, Act act, DeadlineThreadOptions options,
+                 const StartLoop& start);
   ~DeadlineThread();
 
   // Waits for what is being acted upon, then ends the thread; what comes later has no effect.
@@ -44,14 +47,16 @@ class DeadlineThread {
   void Later(absl::AnyInvocable<void()> job) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Until something is due, or it is to end.
+  // A round: what is due, with all its outcomes.
+  bool BeginRound() ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndRound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Until something is due and nothing in hand, or it is to end.
   void WaitForWork() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Duration PauseBeforeWork() ABSL_LOCKS_EXCLUDED(mutex_);
   void RunLaterJobs() ABSL_LOCKS_EXCLUDED(mutex_);
-  // When to look again.
+  // When to look again if all goes well.
   absl::Time ActOnDue() ABSL_LOCKS_EXCLUDED(mutex_);
-  bool NothingInHand() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return in_hand_ == 0; }
+  void EndOne(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Store& store_;
   const Clock clock_;
@@ -63,8 +68,10 @@ class DeadlineThread {
   std::multimap<absl::Time, absl::AnyInvocable<void()>> later_ ABSL_GUARDED_BY(mutex_);
   size_t in_hand_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t failed_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of the round that is under way: when to look again.
+  std::optional<absl::Time> round_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  std::unique_ptr<RunningLoop> loop_;
 };
 
 }  // namespace sessioncast::control

@@ -42,6 +42,7 @@ void Session::AppendFailed(uint64_t first, const absl::Status& why, Effects& eff
 
 void Session::Loaded(History loaded, Effects& effects) {
   history = std::move(loaded);
+  chain = std::make_shared<AppendChain>();
   state = State::kReady;
   std::deque<Operation> waiting = std::move(line);
   line.clear();

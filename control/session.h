@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "control/history.h"
+#include "control/store.h"
 
 namespace sessioncast::control {
 
@@ -73,6 +74,7 @@ class Session {
   const std::string id;
   State state = State::kUnloaded;
   History history;
+  std::shared_ptr<AppendChain> chain;  // of the appends since it was loaded
   size_t appends_in_flight = 0;
   std::deque<Operation> line;
   std::set<std::shared_ptr<Subscriber>> subscribers;

@@ -25,6 +25,14 @@
 
 namespace sessioncast::control {
 
+// The appends that rest on one state of a session, as it was loaded, each behind the one before.
+// Once one of them is not stored, or nobody knows, none behind it is, also if the top is where it
+// expects it: that is another event then, which an append of unknown outcome has left. Touched by
+// who commits.
+struct AppendChain {
+  bool broken = false;
+};
+
 // Events of one session in a piece, with all that is to be stored in the same batch.
 struct StoreAppend {
   std::string session_id;
@@ -39,10 +47,13 @@ struct StoreAppend {
   bool removes_session = false;
   std::vector<Deadline> deadlines_set;
   std::vector<Deadline> deadlines_cleared;
+  // Null: it stands alone.
+  std::shared_ptr<AppendChain> chain;
 };
 using StoreAppendPtr = std::shared_ptr<const StoreAppend>;
 
-// ABORTED unless `top`, {"", 0} without a session, is the one that the append is for.
+// ABORTED unless `top`, {"", 0} without a session, is the one that the append is for, and its chain
+// is whole; breaks it.
 absl::Status CheckBehind(const StoreAppend& append, const v1::Position& top);
 
 // What a caller is told when the store could not read: DATA_LOSS stays, since trying again is of no

@@ -4,8 +4,11 @@
 
 namespace sessioncast::control {
 
-WorkerPool::WorkerPool(WorkerPoolOptions options) : options_(options) {
-  for (size_t i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { Run(); });
+WorkerPool::WorkerPool(WorkerPoolOptions options, const StartLoop& start) : options_(options) {
+  for (size_t i = 0; i < options_.threads; ++i) {
+    threads_.push_back(start(
+        LoopWhen(mutex_, absl::Condition(this, &WorkerPool::CanRun), [this] { return RunOne(); })));
+  }
 }
 
 WorkerPool::~WorkerPool() { Stop(); }
@@ -15,7 +18,6 @@ void WorkerPool::Stop() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
 
@@ -26,18 +28,16 @@ bool WorkerPool::Post(Job job) {
   return true;
 }
 
-void WorkerPool::Run() {
-  while (true) {
-    Job job;
-    {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(this, &WorkerPool::CanRun));
-      if (jobs_.empty()) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
-    }
-    job();
+bool WorkerPool::RunOne() {
+  Job job;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (jobs_.empty()) return !stopping_;
+    job = std::move(jobs_.front());
+    jobs_.pop_front();
   }
+  job();
+  return true;
 }
 
 }  // namespace sessioncast::control

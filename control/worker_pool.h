@@ -5,12 +5,13 @@
 
 #include <cstddef>
 #include <deque>
-#include <thread>
+#include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
+#include "control/loop.h"
 
 namespace sessioncast::control {
 
@@ -23,7 +24,7 @@ class WorkerPool {
  public:
   using Job = absl::AnyInvocable<void()>;
 
-  explicit WorkerPool(WorkerPoolOptions options);
+  WorkerPool(WorkerPoolOptions options, const StartLoop& start);
   ~WorkerPool();
 
   // Runs what is queued, then ends the threads; nothing is taken from then on.
@@ -34,13 +35,13 @@ class WorkerPool {
 
  private:
   bool CanRun() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !jobs_.empty(); }
-  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool RunOne() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const WorkerPoolOptions options_;
   absl::Mutex mutex_;
   std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<RunningLoop>> threads_;
 };
 
 }  // namespace sessioncast::control

@@ -86,6 +86,20 @@ TEST_P(StoreTest, InAGroupEachAppendSeesThoseBeforeIt) {
   EXPECT_EQ(Loaded(*store_, "b"), (Sequences{}));
 }
 
+// What an append of unknown outcome left may have the top that a later one expects.
+TEST_P(StoreTest, NothingIsAppendedBehindAnAppendOfItsChainThatWasNot) {
+  Commit(*store_, {Events("s1", "k3JxQ0aB", 1, 2)});
+  const auto chain = std::make_shared<control::AppendChain>();
+  control::StoreAppend first = Events("s1", "k3JxQ0aB", 1, 1);
+  control::StoreAppend second = Events("s1", "k3JxQ0aB", 3, 3);
+  first.chain = second.chain = chain;
+  const auto outcomes = Commit(*store_, {first, second});
+  EXPECT_TRUE(absl::IsAborted(outcomes[0].status)) << outcomes[0].status;
+  EXPECT_TRUE(absl::IsAborted(outcomes[1].status)) << outcomes[1].status;
+  EXPECT_TRUE(absl::IsAborted(Commit(*store_, {second})[0].status));
+  EXPECT_EQ(Loaded(*store_, "s1"), (Sequences{1, 2}));
+}
+
 TEST_P(StoreTest, EventsComeBackAsTheyWere) {
   const StoreAppend append = Events("s", "e", 1, 1);
   Commit(*store_, {append});
