@@ -77,7 +77,7 @@ class ManyEdges(Stage):
         config = {"directory": str(self.histories), "url": "", "clients": clients}
         config |= {"sessions": self.sessions, "seed": self.seed, "stir_ms": 15}
         script = SOURCES / "tests/chaos/subscribers.mjs"
-        await self._crew("javascript", [self.options.node, script], config)
+        await self.crew("javascript", [self.options.node, script], config)
 
     def _recovering(self, rule, i, count, transports):
         who = f"{rule}.{i}-{count}-{transports[0]}"

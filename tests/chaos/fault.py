@@ -39,6 +39,11 @@ class Fault:
             await stage.pause(*self.between_s)
             await self.strike(stage)
 
+    def judge(self, stage, history):
+        """What is wrong by the histories of all, beside what the checker finds; in words."""
+        del stage, history
+        return []
+
     async def strike(self, stage):
         """Once; everything is healed when it returns."""
         raise NotImplementedError

@@ -1,9 +1,10 @@
 """All faults, by name."""
 
 import faults_of_clients
+import faults_of_crowds
 import faults_of_networks
 import faults_of_processes
 import faults_of_resources
 
-ROOMS = (faults_of_processes, faults_of_resources, faults_of_networks, faults_of_clients)
+ROOMS = (faults_of_processes, faults_of_resources, faults_of_networks, faults_of_clients, faults_of_crowds)
 FAULTS = {fault.name: fault for room in ROOMS for fault in room.FAULTS}

@@ -91,8 +91,11 @@ async def run_fault(fault, seed, options, seconds):
         await fault.clear_away(stage)
     needs = {**NEEDS, "hits": fault.hits_min, "reconnects": fault.reconnects_min}
     stage.end_record(fault=fault.name, needs=needs, allows=list(fault.allows))
-    verdict = history_checker.check(histories.read(stage.histories))
-    if broken:
+    history = histories.read(stage.histories)
+    verdict = history_checker.check(history)
+    if not broken:
+        wrong += fault.judge(stage, history)
+    else:
         # What the histories lack then, they lack for that reason.
         verdict = history_checker.Verdict([], [], verdict.figures)
         wrong = [broken]

@@ -64,6 +64,11 @@ class Stage:
         self.edge = None
         self.more_edges = []
         self.control_environment = {}
+        self.edge_listen = "localhost:0"
+        self.edge_flags = EDGE_FLAGS
+        self.edge_limits = None  # called in the edge's process before it starts
+        self.crowd_sessions = []  # beside the others, with a publisher of their own
+        self.crowd_pause_ms = 0  # its, at most
         self.hits = []
         self.wrong = []  # what a fault saw that must not be
         self._runner = open(self.histories / "runner.jsonl", "w", encoding="utf-8")
@@ -106,6 +111,7 @@ class Stage:
         self.control.environment = self.control_environment
         await self.control.start()
         self.edge = Server("edge", "edge", self.edge_command(), self.directory, [self.web])
+        self.edge.limits = self.edge_limits
         await self.edge.start()
         await self._start_clients()
         await self._start_grpc()
@@ -119,8 +125,8 @@ class Stage:
         ]
 
     def edge_command(self):
-        command = [self.binaries / "sessioncast-edge", "--http_listen=localhost:0", *EDGE_FLAGS]
-        return [*command, f"--control=127.0.0.1:{self.attach.port}"]
+        command = [self.binaries / "sessioncast-edge", f"--http_listen={self.edge_listen}"]
+        return [*command, *self.edge_flags, f"--control=127.0.0.1:{self.attach.port}"]
 
     async def add_edges(self, count):
         """More edges, beside the first; no client comes to one before the fault points `web` at it."""
@@ -146,6 +152,10 @@ class Stage:
         self.web.target = following.port
 
     @property
+    def every_session(self):
+        return [*self.sessions, *self.crowd_sessions]
+
+    @property
     def url(self):
         return f"http://127.0.0.1:{self.web.port}"
 
@@ -169,14 +179,14 @@ class Stage:
         script = ROOT / "tests/chaos/subscribers.mjs"
         config = {"directory": str(self.histories), "url": self.url, "clients": clients}
         config |= {"sessions": self.sessions, "seed": self.seed, "stir_ms": 400}
-        await self._crew("javascript", [self.options.node, script], config)
+        await self.crew("javascript", [self.options.node, script], config)
         for i, transports in enumerate((["websocket"], ["polling", "websocket"])):
             who = f"python-{i}"
             self.who.append(who)
             config = {"directory": str(self.histories), "url": self.url, "who": who}
             config |= {"transports": transports, "sessions": self._some_sessions()}
             script = ROOT / "tests/chaos/python_subscriber.py"
-            await self._crew(who, [self.options.python, script], config)
+            await self.crew(who, [self.options.python, script], config)
 
     async def _start_grpc(self):
         def publisher(who, i):
@@ -190,20 +200,25 @@ class Stage:
                 "pause_ms": self.options.pause_ms * (3 if i % 2 else 1),
             }
 
+        publishers = [publisher(f"publisher-{i}", i) for i in range(PUBLISHERS)]
+        if self.crowd_sessions:
+            own = {"sessions": self.crowd_sessions, "pause_ms": self.crowd_pause_ms}
+            publishers.append({**publisher("publisher-crowd", PUBLISHERS), **own})
         readers = []
-        for i, session in enumerate(self.sessions):
+        for i, session in enumerate(self.every_session):
             readers.append({"who": f"grpc-{i}", "session": session})
             self.who.append(f"grpc-{i}")
         config = {
             "directory": str(self.histories),
             "control": f"127.0.0.1:{self.publish.port}",
-            "publishers": [publisher(f"publisher-{i}", i) for i in range(PUBLISHERS)],
+            "publishers": publishers,
             "closer": publisher("closer", PUBLISHERS),
             "readers": readers,
         }
-        await self._crew("grpc", [self.binaries / "chaos_participant"], config)
+        await self.crew("grpc", [self.binaries / "chaos_participant"], config)
 
-    async def _crew(self, name, command, config):
+    async def crew(self, name, command, config):
+        """Another process of participants."""
         log = self.directory / f"{name}.log"
         crew = Crew(await Program.start(name, command, log))
         await crew.program.tell(config)
@@ -253,7 +268,8 @@ class Stage:
         await self.crews["javascript"].program.tell({"calm": True})
         await grpc.program.tell({"stop": True})
         await self._phase("stopped")
-        close = {"complete": self.sessions[::2], "mark": self.sessions[1::2]}
+        mark = [*self.sessions[1::2], *self.crowd_sessions]
+        close = {"complete": self.sessions[::2], "mark": mark}
         await grpc.program.tell({"close": close})
         await self._phase("closed")
         await self._read_final()
@@ -276,7 +292,7 @@ class Stage:
         command = [self.binaries / "chaos_participant"]
         reader = await Program.start("final", command, self.directory / "final.log")
         config = {"directory": str(self.histories), "control": f"127.0.0.1:{self.control.port}"}
-        await reader.tell({**config, "final": self.sessions})
+        await reader.tell({**config, "final": self.every_session})
         if await reader.wait(120) != 0:
             raise RuntimeError(f"the final reader failed\n{reader.tail()}")
 

@@ -2,7 +2,9 @@
 // (tests/support/HISTORY.md).
 //
 // Configured by one line of JSON on stdin, then told {"tops": {session: [epoch, sequence]}} and
-// {"end": true}, a line each. Says how far it is, a line of JSON every 200 ms.
+// {"end": true}, a line each. {"strike": n} begins a count: `back` are the clients that connected
+// since, `back_recovered` those of them that recovered then. Says how far it is, a line of JSON every
+// 200 ms.
 //
 // Three rules, as people write clients: `resume` subscribes after the last position; `fold` by id at
 // each connection; `recovering` by id, with an acknowledgement, and then leaves it to connection state
@@ -18,6 +20,7 @@ import { random } from '../e2e/random.mjs';
 const { io } = createRequire(new URL('../e2e/package.json', import.meta.url))('socket.io-client');
 
 const STATUS_EVERY_MS = 200;
+const MISSING_SHOWN_MAX = 100;
 const ABOUT_THE_CONNECTION = new Set(['connected', 'token_expiring']);
 
 // What identifies an event for the checker.
@@ -73,6 +76,7 @@ class Subscriber {
   connects = 0;
   recovered = 0;
   refused = [];
+  back = null; // since the last strike: whether it recovered when it came back; null: it has not
   #sessions = new Map(); // id: {position, open, leaving}
   #history;
   #ending = false;
@@ -116,6 +120,7 @@ class Subscriber {
     this.connects += 1;
     const recovered = Boolean(this.socket.recovered);
     if (recovered) this.recovered += 1;
+    this.back ??= recovered;
     this.#history.write('connected', { recovered });
     this.#heard.clear();
     // A recovered connection has what this client held: it believes so even if it saw nothing of it.
@@ -257,6 +262,7 @@ class Subscriber {
 
 let subscribers = [];
 let tops = null;
+let strike = 0;
 let stirring;
 let reporting;
 
@@ -267,9 +273,12 @@ function report() {
     connects: sum('connects'),
     recovered: sum('recovered'),
     connected: subscribers.filter((client) => client.socket.connected).length,
+    strike,
+    back: subscribers.filter((client) => client.back !== null).length,
+    back_recovered: subscribers.filter((client) => client.back === true).length,
     refused: subscribers.flatMap((client) => client.refused).slice(0, 3),
   };
-  if (tops) status.missing = subscribers.flatMap((client) => client.missing(tops));
+  if (tops) status.missing = subscribers.flatMap((client) => client.missing(tops)).slice(0, MISSING_SHOWN_MAX);
   process.stdout.write(`${JSON.stringify(status)}\n`);
 }
 
@@ -295,6 +304,10 @@ createInterface({ input: process.stdin })
   .on('line', (line) => {
     const message = JSON.parse(line);
     if (message.clients) start(message);
+    if (message.strike) {
+      strike = message.strike;
+      for (const client of subscribers) client.back = null;
+    }
     if (message.calm) clearInterval(stirring);
     if (message.tops) tops = message.tops;
     if (message.end) end();

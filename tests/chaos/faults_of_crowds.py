@@ -1,0 +1,168 @@
+"""Faults that thousands of clients have to come back from, beside the usual ones."""
+
+import asyncio
+import resource
+import signal
+import socket
+import time
+
+from fault import Fault
+from programs import ROOT
+
+BACK_S_MAX = 60
+SETTLE_S_MAX = 120
+DESCRIPTORS_MIN = 12_000  # of the edge, and of a program of clients
+POLL_S = 0.05
+
+
+def _port_that_stays():
+    """A port that no client gets for its own end: while nobody listens there, it would connect to itself."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="utf-8") as file:
+        first = int(file.read().split()[0])
+    for port in range(first - 1, 1024, -1):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("no port below those of clients is free")
+
+
+def _raise_descriptors():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Crowd(Fault):
+    """kill -9 of the edge under a crowd, which connects to it without a proxy: Python would be the bottleneck."""
+
+    clients = 0
+    recovered_min = 0
+    crowd_sessions = 4
+    crowd_pause_ms = 600
+    hits_min = 5
+    between_s = (2, 4)
+    seconds = 80
+    down_s_max = 0.8
+
+    def __init__(self):
+        self.strikes = 0
+        self.calm = []  # (from, to) of CLOCK_MONOTONIC in ns
+        self.storms = []
+
+    @staticmethod
+    def cannot(binaries):
+        del binaries
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if hard < DESCRIPTORS_MIN:
+            return f"a process may have {hard} descriptors, and needs {DESCRIPTORS_MIN}: ulimit -Hn"
+        return None
+
+    async def prepare(self, stage):
+        stage.edge_listen = f"127.0.0.1:{_port_that_stays()}"
+        stage.edge_flags = []
+        stage.edge_limits = _raise_descriptors
+        stage.crowd_sessions = [f"crowd-{stage.seed}-{i}" for i in range(self.crowd_sessions)]
+        stage.crowd_pause_ms = self.crowd_pause_ms
+
+    async def start_crews(self, stage):
+        """Their names."""
+        raise NotImplementedError
+
+    def _crews(self, stage):
+        return [crew.status for name, crew in stage.crews.items() if name.startswith("crowd")]
+
+    def _count(self, stage, name):
+        return sum(status.get(name, 0) for status in self._crews(stage))
+
+    async def run(self, stage, seconds):
+        await self.start_crews(stage)
+        started = stage.now()
+        await self._until_back(stage, SETTLE_S_MAX)
+        stage.options.say(f"    {self.clients} are there after {stage.now() - started:.1f} s")
+        await super().run(stage, seconds)
+
+    async def _until_back(self, stage, seconds):
+        await stage.until(
+            lambda: self._count(stage, "back") == self.clients, seconds, f"{self.clients} are there"
+        )
+
+    async def strike(self, stage):
+        connected = self._count(stage, "connected")
+        # The pause before this one was calm.
+        self.calm.append((time.monotonic_ns() - int(self.between_s[0] * 1e9), time.monotonic_ns()))
+        code = await stage.edge.kill()
+        killed, killed_ns = stage.now(), time.monotonic_ns()
+        await self._begin_count(stage)
+        await stage.pause(0, self.down_s_max)
+        await stage.edge.start()
+        up = stage.now()
+        try:
+            await self._until_back(stage, BACK_S_MAX)
+        except TimeoutError:
+            stage.wrong.append(f"{self._count(stage, 'back')} of {self.clients} came back")
+        self.storms.append((killed_ns, time.monotonic_ns()))
+        recovered = self._count(stage, "back_recovered")
+        said = (
+            f"the edge ended by signal 9 with {connected} clients and was up after {up - killed:.1f} s;"
+            f" {self._count(stage, 'back')} were back {stage.now() - up:.1f} s later"
+        )
+        if self.recovered_min:
+            said += f", {recovered} recovered"
+        if recovered < self.recovered_min:
+            stage.wrong.append(f"{said}, at least {self.recovered_min} should have")
+        await stage.flowing()
+        if code == -signal.SIGKILL and connected == self.clients:
+            stage.hit(said)
+
+    async def _begin_count(self, stage):
+        """Of who comes back; while there is nobody to come back to."""
+        self.strikes += 1
+        for name, crew in stage.crews.items():
+            if name.startswith("crowd"):
+                await crew.program.tell({"strike": self.strikes})
+        await stage.until(
+            lambda: all(status.get("strike") == self.strikes for status in self._crews(stage)),
+            BACK_S_MAX,
+            "the crowd counts anew",
+        )
+
+
+class KillEdge2000(Crowd):
+    """kill -9 of the edge that 2,000 stock clients are connected to."""
+
+    name = "kill_edge_2000"
+    how = "kill -9 of the edge with 2,000 stock recovering clients on it, then a new one on its port"
+    holds = "G8 G9: all come back, 1,900 of them recovered, with nothing missing and nothing twice"
+    clients = 2_000
+    recovered_min = 1_900
+    processes = 2
+    reconnects_min = 9_000
+    # Of socket.io-client.
+    options = {
+        "auth": {"recovery": True},
+        "reconnectionDelay": 1_000,
+        "reconnectionDelayMax": 5_000,
+        "timeout": 20_000,
+    }
+
+    def _client(self, stage, i):
+        transports = {0: ["polling"], 1: ["polling", "websocket"]}.get(i % 20, ["websocket"])
+        who = f"crowd-{i}-{'-'.join(transports)}"
+        stage.who.append(who)
+        client = {"who": who, "rule": "recovering", "transports": transports}
+        sessions = stage.random.sample(stage.crowd_sessions, 1 + i % 2)
+        return {**client, "options": self.options, "sessions": sessions}
+
+    async def start_crews(self, stage):
+        script = ROOT / "tests/chaos/subscribers.mjs"
+        clients = [self._client(stage, i) for i in range(self.clients)]
+        for i in range(self.processes):
+            config = {"directory": str(stage.histories), "seed": stage.seed}
+            config |= {"url": f"http://127.0.0.1:{stage.edge.port}", "sessions": stage.crowd_sessions}
+            config |= {"clients": clients[i :: self.processes]}
+            await stage.crew(f"crowd-{i}", [stage.options.node, script], config)
+
+
+FAULTS = [KillEdge2000]
