@@ -7,7 +7,7 @@ import socket
 import time
 
 from fault import Fault
-from programs import ROOT
+from programs import ROOT, sanitized
 
 BACK_S_MAX = 60
 SETTLE_S_MAX = 120
@@ -165,4 +165,62 @@ class KillEdge2000(Crowd):
             await stage.crew(f"crowd-{i}", [stage.options.node, script], config)
 
 
-FAULTS = [KillEdge2000]
+class Storm(Crowd):
+    """5,000 clients come back at once."""
+
+    name = "storm"
+    how = "kill -9 of the edge with 5,000 clients on it, then a new one on its port; they come back as stock ones do, after 1 s ± 50 %"
+    holds = "G13 G8: all come back, nothing missing and nothing twice; publishers' acks stay within 5 × of before"
+    clients = 5_000
+    reconnects_min = 22_000
+    crowd_pause_ms = 800
+    slower_max = 5
+    # Below it a ratio says more of the machine's scheduler than of the storm.
+    ack_floor_ms = 20
+    acks_min = 200
+
+    @staticmethod
+    def cannot(binaries):
+        if sanitized(binaries):
+            return "its figures are of no use with sanitizers"
+        return Crowd.cannot(binaries)
+
+    async def start_crews(self, stage):
+        clients = [f"crowd-{i}" for i in range(self.clients)]
+        stage.who += clients
+        config = {"directory": str(stage.histories), "port": stage.edge.port, "seed": stage.seed}
+        config |= {"sessions": stage.crowd_sessions, "clients": clients}
+        await stage.crew("crowd", [stage.binaries / "chaos_crowd"], config)
+
+    def judge(self, stage, history):
+        before, during = self._acks_ms(history, self.calm), self._acks_ms(history, self.storms)
+        if min(len(before), len(during)) < self.acks_min:
+            return [f"{len(before)} acks before and {len(during)} during the storms say too little"]
+        stage.options.say(
+            f"    acks before: {_described(before)}; during the storms: {_described(during)}"
+        )
+        p99_max = max(self.ack_floor_ms, self.slower_max * _quantile(before, 0.99))
+        if _quantile(during, 0.99) <= p99_max:
+            return []
+        return [f"publishers' acks during the storms: {_described(during)}, not {p99_max:.1f} ms"]
+
+    @staticmethod
+    def _acks_ms(history, spans):
+        """How long each acknowledgement took of what was called in those times; sorted."""
+        return sorted(
+            (call.outcome_t - call.t) / 1e6
+            for call in history.calls
+            if call.result == "acked" and any(start <= call.t <= end for start, end in spans)
+        )
+
+
+def _quantile(values, part):
+    return values[int(part * (len(values) - 1))]
+
+
+def _described(values):
+    quantiles = f"p50 {_quantile(values, 0.5):.1f} ms, p99 {_quantile(values, 0.99):.1f} ms"
+    return f"{quantiles} of {len(values)}"
+
+
+FAULTS = [KillEdge2000, Storm]

@@ -211,6 +211,13 @@ class Subscriber {
     }
   }
 
+  // Not amid an upgrade: then the stock client closes once that is done, between a poll's packets and
+  // their handlers, hands those on at its next connection, and has asked for them again.
+  #closeAsANetwork() {
+    const { engine } = this.socket.io;
+    if (!engine?.upgrading) engine?.close();
+  }
+
   // Something that a user's page does now and then; `next` is the seeded source.
   stir(next, allSessions) {
     const id = allSessions[Math.floor(next() * allSessions.length)];
@@ -220,7 +227,7 @@ class Subscriber {
     if (this.steady) {
       this.#stirSteady(next);
     } else if (chance < 0.4) {
-      this.socket.io.engine?.close(); // as a network does it
+      this.#closeAsANetwork();
     } else if (!held) {
       this.#hold(id);
       this.#subscribe(id);

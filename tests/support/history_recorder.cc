@@ -82,7 +82,13 @@ std::string Hash(const Parts& parts) {
 
 json Identity(const v1::Event& event) {
   const Parts parts = PartsOf(event);
-  return {{"kind", parts.kind}, {"of", parts.of}, {"status", parts.status}, {"hash", Hash(parts)}};
+  return Identity(parts.kind, parts.of, parts.status, parts.text);
+}
+
+json Identity(const std::string& kind, const std::string& of, const std::string& status,
+              const std::string& text) {
+  const std::string hash = Hash({kind, of, status, text});
+  return {{"kind", kind}, {"of", of}, {"status", status}, {"hash", hash}};
 }
 
 HistoryRecorder::HistoryRecorder(const std::string& directory, const std::string& who,

@@ -16,6 +16,8 @@ namespace sessioncast::test {
 
 // What identifies an event for the checker: {kind, of, status, hash}.
 nlohmann::json Identity(const v1::Event& event);
+nlohmann::json Identity(const std::string& kind, const std::string& of, const std::string& status,
+                        const std::string& text);
 
 class HistoryRecorder {
  public:
