@@ -27,9 +27,18 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kStatusEvery{200};
-constexpr milliseconds kFirstConnects{4'000};  // spread over so long
+// The first connections are spread over so long.
+constexpr milliseconds kFirstConnects{4'000};
 constexpr size_t kMissingShownMax = 100;
 constexpr int kReadyMax = 512;
+
+// Two a client: its connection and its history.
+void RaiseDescriptors() {
+  rlimit descriptors = {};
+  getrlimit(RLIMIT_NOFILE, &descriptors);
+  descriptors.rlim_cur = descriptors.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &descriptors);
+}
 
 class Crowd {
  public:
@@ -157,10 +166,7 @@ class Crowd {
 };
 
 int Run() {
-  rlimit descriptors = {};
-  getrlimit(RLIMIT_NOFILE, &descriptors);
-  descriptors.rlim_cur = descriptors.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &descriptors);
+  RaiseDescriptors();
   // Not std::cin, which would read ahead of what the loop reads.
   std::string line;
   for (char c; read(STDIN_FILENO, &c, 1) == 1 && c != '\n';) line.push_back(c);

@@ -60,6 +60,7 @@ class Crowd(Fault):
         return None
 
     async def prepare(self, stage):
+        stage.without_proxies = True
         stage.edge_listen = f"127.0.0.1:{_port_that_stays()}"
         stage.edge_flags = []
         stage.edge_limits = _raise_descriptors
@@ -206,11 +207,12 @@ class Storm(Crowd):
 
     @staticmethod
     def _acks_ms(history, spans):
-        """How long each acknowledgement took of what was called in those times; sorted."""
+        """How long each acknowledgement took, or was waited for, of what was called in those times; sorted."""
         return sorted(
             (call.outcome_t - call.t) / 1e6
             for call in history.calls
-            if call.result == "acked" and any(start <= call.t <= end for start, end in spans)
+            if call.result != "failed" and call.outcome_t is not None
+            if any(start <= call.t <= end for start, end in spans)
         )
 
 

@@ -64,6 +64,7 @@ class Stage:
         self.edge = None
         self.more_edges = []
         self.control_environment = {}
+        self.without_proxies = False  # before control: what they cost is not measured, and nothing cut
         self.edge_listen = "localhost:0"
         self.edge_flags = EDGE_FLAGS
         self.edge_limits = None  # called in the edge's process before it starts
@@ -126,7 +127,10 @@ class Stage:
 
     def edge_command(self):
         command = [self.binaries / "sessioncast-edge", f"--http_listen={self.edge_listen}"]
-        return [*command, *self.edge_flags, f"--control=127.0.0.1:{self.attach.port}"]
+        return [*command, *self.edge_flags, f"--control={self._control(self.attach)}"]
+
+    def _control(self, proxy):
+        return f"127.0.0.1:{self.control.port if self.without_proxies else proxy.port}"
 
     async def add_edges(self, count):
         """More edges, beside the first; no client comes to one before the fault points `web` at it."""
@@ -210,7 +214,7 @@ class Stage:
             self.who.append(f"grpc-{i}")
         config = {
             "directory": str(self.histories),
-            "control": f"127.0.0.1:{self.publish.port}",
+            "control": self._control(self.publish),
             "publishers": publishers,
             "closer": publisher("closer", PUBLISHERS),
             "readers": readers,
