@@ -1,6 +1,6 @@
 """Faults that thousands of clients have to come back from, beside the usual ones."""
 
-import asyncio
+import random
 import resource
 import signal
 import socket
@@ -12,14 +12,14 @@ from programs import ROOT, sanitized
 BACK_S_MAX = 60
 SETTLE_S_MAX = 120
 DESCRIPTORS_MIN = 12_000  # of the edge, and of a program of clients
-POLL_S = 0.05
+PORTS_TRIED_MAX = 100
 
 
 def _port_that_stays():
     """A port that no client gets for its own end: while nobody listens there, it would connect to itself."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="utf-8") as file:
         first = int(file.read().split()[0])
-    for port in range(first - 1, 1024, -1):
+    for port in random.sample(range(first // 2, first), PORTS_TRIED_MAX):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -50,6 +50,8 @@ class Crowd(Fault):
         self.strikes = 0
         self.calm = []  # (from, to) of CLOCK_MONOTONIC in ns
         self.storms = []
+        self.back_s = []
+        self.recovered = []  # how many, by strike
 
     @staticmethod
     def cannot(binaries):
@@ -68,7 +70,7 @@ class Crowd(Fault):
         stage.crowd_pause_ms = self.crowd_pause_ms
 
     async def start_crews(self, stage):
-        """Their names."""
+        """The crowd's, by names that begin with `crowd`."""
         raise NotImplementedError
 
     def _crews(self, stage):
@@ -83,6 +85,10 @@ class Crowd(Fault):
         await self._until_back(stage, SETTLE_S_MAX)
         stage.options.say(f"    {self.clients} are there after {stage.now() - started:.1f} s")
         await super().run(stage, seconds)
+        said = f"{len(self.back_s)} times all were back {min(self.back_s):.1f} to {max(self.back_s):.1f} s later"
+        if self.recovered_min:
+            said += f", {min(self.recovered)} to {max(self.recovered)} recovered"
+        stage.options.say(f"    {said}")
 
     async def _until_back(self, stage, seconds):
         await stage.until(
@@ -99,23 +105,30 @@ class Crowd(Fault):
         await stage.pause(0, self.down_s_max)
         await stage.edge.start()
         up = stage.now()
+        said = (
+            f"the edge ended by signal 9 with {connected} clients and was up after {up - killed:.1f} s;"
+            f" {await self._see_them_back(stage)}"
+        )
+        self.storms.append((killed_ns, time.monotonic_ns()))
+        await stage.flowing()
+        if code == -signal.SIGKILL and connected == self.clients:
+            stage.hit(said)
+
+    async def _see_them_back(self, stage):
+        """In words how it went."""
+        up = stage.now()
         try:
             await self._until_back(stage, BACK_S_MAX)
         except TimeoutError:
             stage.wrong.append(f"{self._count(stage, 'back')} of {self.clients} came back")
-        self.storms.append((killed_ns, time.monotonic_ns()))
-        recovered = self._count(stage, "back_recovered")
-        said = (
-            f"the edge ended by signal 9 with {connected} clients and was up after {up - killed:.1f} s;"
-            f" {self._count(stage, 'back')} were back {stage.now() - up:.1f} s later"
-        )
+        self.back_s.append(stage.now() - up)
+        self.recovered.append(self._count(stage, "back_recovered"))
+        said = f"{self._count(stage, 'back')} were back {self.back_s[-1]:.1f} s later"
         if self.recovered_min:
-            said += f", {recovered} recovered"
-        if recovered < self.recovered_min:
+            said += f", {self.recovered[-1]} recovered"
+        if self.recovered[-1] < self.recovered_min:
             stage.wrong.append(f"{said}, at least {self.recovered_min} should have")
-        await stage.flowing()
-        if code == -signal.SIGKILL and connected == self.clients:
-            stage.hit(said)
+        return said
 
     async def _begin_count(self, stage):
         """Of who comes back; while there is nobody to come back to."""
