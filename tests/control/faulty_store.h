@@ -12,6 +12,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "control/memory_store.h"
+#include "tests/control/store_appends.h"
 
 namespace sessioncast::test {
 
@@ -33,7 +34,7 @@ class FaultyStore : public control::MemoryStore {
     }
     if (fault == Fault::kNone) return MemoryStore::Commit(group);
     if (fault == Fault::kStoresItButFails) MemoryStore::Commit(group);
-    if (fault == Fault::kIsFull && !full_.exchange(true)) left_ = {group.begin(), group.end()};
+    if (fault == Fault::kIsFull && !full_.exchange(true)) left_ = AsTheDiskHasIt(group);
     return std::vector<control::AppendOutcome>(group.size(),
                                                {absl::UnavailableError("told to fail"), {}});
   }

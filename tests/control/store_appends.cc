@@ -54,6 +54,17 @@ std::vector<control::AppendOutcome> Commit(control::Store& store,
   return store.Commit(group);
 }
 
+std::vector<control::StoreAppendPtr> AsTheDiskHasIt(
+    absl::Span<const control::StoreAppendPtr> group) {
+  std::vector<control::StoreAppendPtr> written;
+  for (const control::StoreAppendPtr& append : group) {
+    auto copy = std::make_shared<control::StoreAppend>(*append);
+    copy->chain = nullptr;
+    written.push_back(std::move(copy));
+  }
+  return written;
+}
+
 LoadedLog LoadedFrom(control::Store& store, const std::string& session_id) {
   LoadedLog log;
   const absl::Status status = store.Load(

@@ -21,6 +21,10 @@ control::StoreAppend Trimming(control::StoreAppend append, uint64_t kept_from);
 std::vector<control::AppendOutcome> Commit(control::Store& store,
                                            std::vector<control::StoreAppend> appends);
 
+// A group that was written, and shows later whatever became of its chains in memory.
+std::vector<control::StoreAppendPtr> AsTheDiskHasIt(
+    absl::Span<const control::StoreAppendPtr> group);
+
 struct LoadedLog {
   control::StoredSession session;
   Sequences sequences;

@@ -85,7 +85,7 @@ void Publishers::Act(control::Broker& broker) {
   if (what == 1) return End(broker);
   std::vector<Attempt*> again;
   for (Attempt& attempt : attempts_) {
-    if (!attempt.open && !attempt.key.empty() && (attempt.unknown || what == 2))
+    if (!attempt.key.empty() && (attempt.unknown || attempt.calls_open > 0 || what == 2))
       again.push_back(&attempt);
   }
   if (what < 6 && !again.empty())
@@ -108,7 +108,7 @@ Publishers::Before Publishers::Look(const v1::Event& event, const std::string& k
 }
 
 void Publishers::Publish(control::Broker& broker, Attempt& attempt) {
-  attempt.open = true;
+  ++attempt.calls_open;
   ++calls_open_;
   broker.Publish(attempt.event, attempt.key,
                  [this, &attempt, call = ++calls_, before = Look(attempt.event, attempt.key)](
@@ -132,7 +132,7 @@ void Publishers::Ask(control::Broker& broker) {
   if (scheduler_.Chance(50))
     clarification.mutable_time_limit()->set_seconds(1 + scheduler_.Pick(60));
   if (scheduler_.Chance(50)) clarification.set_default_response("the default");
-  attempt.open = true;
+  ++attempt.calls_open;
   ++calls_open_;
   auto done = [this, &attempt, call = ++calls_,
                before = Look(attempt.event, "")](const absl::StatusOr<control::Published>& result) {
@@ -175,7 +175,7 @@ bool Publishers::IsUnknown(const absl::Status& status) {
 void Publishers::Answered(Attempt& attempt, uint64_t call, const Before& before,
                           const absl::StatusOr<control::Published>& result) {
   --calls_open_;
-  attempt.open = false;
+  --attempt.calls_open;
   if (result.ok()) return Acked(attempt, call, *result);
   Refused(attempt, before, result.status());
 }
@@ -258,8 +258,7 @@ void Publishers::Ended(const control::ClarificationEnd& end, const Before& befor
 
 void Publishers::LoseCalls() {
   for (Attempt& attempt : attempts_) {
-    if (!attempt.open) continue;
-    attempt.open = false;
+    if (std::exchange(attempt.calls_open, 0) == 0) continue;
     attempt.unknown = true;
     attempt.may_be_stored = true;
   }

@@ -48,7 +48,7 @@ class Publishers {
     v1::Event event;
     std::string label;
     std::string key;
-    bool open = false;
+    uint32_t calls_open = 0;
     // Whether it may be in the log, and what is known of where.
     bool may_be_stored = false;
     bool unknown = false;

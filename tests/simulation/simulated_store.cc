@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "tests/control/store_appends.h"
+
 namespace sessioncast::test {
 namespace {
 
@@ -41,7 +43,7 @@ std::vector<control::AppendOutcome> SimulatedStore::Commit(
       return unknown;
     default:
       full_ = true;
-      left_ = {group.begin(), group.end()};
+      left_ = AsTheDiskHasIt(group);
       return unknown;
   }
 }

@@ -1,0 +1,139 @@
+"""Bugs of the broker that the simulation must find: each a few words of one source file, changed.
+
+    planted_bugs.py --list                 NAME FILE, a line each
+    planted_bugs.py --plant NAME OUT       writes the changed source file
+    planted_bugs.py --find DIRECTORY       runs each simulation_NAME there: a table, and an error if a bug was not found
+"""
+
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SEEDS_MAX = 10_000
+FIND_S_MAX = 300
+
+# Name: file, the words in it, what is there instead.
+BUGS = {
+    "acks_before_durable": (
+        "control/broker.cc",
+        "session.WaitFor(\n      answer.rests_on,",
+        "session.WaitFor(\n      0,",
+    ),
+    "duplicate_before_durable": (
+        "control/history.cc",
+        "answer.rests_on = known.sequence;",
+        "answer.rests_on = 0;",
+    ),
+    "unknown_is_taken_for_stored": (
+        "control/broker.cc",
+        "if (outcome.status.ok()) {\n      events_appended_",
+        "if (outcome.status.ok() || absl::IsUnavailable(outcome.status)) {\n      events_appended_",
+    ),
+    "keys_lost_at_load": (
+        "control/history.cc",
+        "  RememberKey(*event);\n  retention_.Add(event->sequence, event->time",
+        "  retention_.Add(event->sequence, event->time",
+    ),
+    "jumps_unannounced": ("control/broker.cc", "    live.announced = top;\n", ""),
+    "page_claims_the_top": (
+        "control/broker_read.cc",
+        "request.limits);\n    page.through = read.through;",
+        "request.limits);\n    page.through = page.top.sequence();",
+    ),
+    "never_looks_again": (
+        "control/broker.cc",
+        "      if (absl::IsUnavailable(outcome.status)) LookAgainLater(shard, session);\n",
+        "",
+    ),
+    "load_wakes_nobody": (
+        "control/session.cc",
+        "operation(this, effects);\n  WakeSubscribers(effects);",
+        "operation(this, effects);",
+    ),
+    "line_is_lost": (
+        "control/session.cc",
+        "  for (Operation& operation : waiting) operation(why, effects);\n",
+        "",
+    ),
+    "two_winners": (
+        "control/history.cc",
+        "  if (!IsPending(*known)) {\n    Answer answer =",
+        "  if (!IsPending(*known) && !end.response.has_value()) {\n    Answer answer =",
+    ),
+    "trims_without_the_fold": (
+        "control/history.cc",
+        "  answer.fold = assigned_fold_.State();\n",
+        "",
+    ),
+    "end_before_key": (
+        "control/history.cc",
+        "FindKey(idempotency_key, payload_hash); known.has_value())\n    return *known;",
+        "FindKey(idempotency_key, payload_hash);\n"
+        "      known.has_value() && assigned_fold_.totals().end_sequence == 0)\n    return *known;",
+    ),
+    "forgets_the_chain": (
+        "control/session.cc",
+        "  chain = std::make_shared<AppendChain>();\n",
+        "",
+    ),
+    "failed_deadline_is_forgotten": (
+        "control/deadline_thread.cc",
+        "std::exchange(failed_, 0) == 0 ? *round_ : retry",
+        "std::exchange(failed_, 0) == 0 || *round_ > retry ? *round_ : retry",
+    ),
+}
+
+
+def plant(name, out):
+    file, words, instead = BUGS[name]
+    text = (ROOT / file).read_text(encoding="utf-8")
+    if text.count(words) != 1:
+        sys.exit(f"{name}: {file} has these words {text.count(words)} times, not once:\n{words}")
+    pathlib.Path(out).write_text(text.replace(words, instead), encoding="utf-8")
+
+
+def find(directory, name):
+    """The run that found it, and what it said; None: it was not found."""
+    command = [pathlib.Path(directory, f"simulation_{name}"), f"--seeds={SEEDS_MAX}"]
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        done = subprocess.run(
+            command, check=False, stdout=output, stderr=output, timeout=FIND_S_MAX
+        )
+        output.seek(0)
+        said = output.read()
+    found = re.search(r"VIOLATION (.*)\n\(run (\d+) of", said)
+    if found:
+        return int(found[2]), found[1]
+    return None if done.returncode == 0 else (0, said[-2000:])
+
+
+def find_all(directory):
+    missed = 0
+    for name in BUGS:
+        found = find(directory, name)
+        run, said = found or ("-", f"NOT FOUND in {SEEDS_MAX} seeds")
+        missed += found is None or run == 0
+        print(f"{name:30} {run:>6}  {said}", flush=True)
+    print(f"{len(BUGS) - missed} of {len(BUGS)} planted bugs found (name, runs until then, the violation)")
+    return 1 if missed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--plant", nargs=2, metavar=("NAME", "OUT"))
+    parser.add_argument("--find", metavar="DIRECTORY")
+    options = parser.parse_args()
+    if options.list:
+        print(";".join(f"{name}={file}" for name, (file, _, _) in BUGS.items()))
+    if options.plant:
+        plant(*options.plant)
+    return find_all(options.find) if options.find else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
