@@ -64,7 +64,8 @@ struct ReadRequest {
 struct FoldRequest {
   std::string session_id;
   uint64_t after_sequence = 0;
-  size_t bytes_max = 256 * 1024;  // one event always fits
+  std::optional<v1::Position> through;  // the top of its first piece; nothing: this is the first
+  size_t bytes_max = 256 * 1024;        // one event always fits
 };
 
 struct ReadPage {

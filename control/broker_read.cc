@@ -11,9 +11,15 @@ namespace {
 ReadPage FoldPage(const History& history, const FoldRequest& request) {
   ReadPage page;
   page.top = history.top();
-  page.through = page.top.sequence();
+  // What is published behind `through` is read as events: none of them may have been trimmed.
+  if (request.through.has_value() && !history.Has(*request.through)) {
+    page.outcome = ReadPage::Outcome::kOutOfRange;
+    return page;
+  }
+  page.through = request.through.value_or(page.top).sequence();
   size_t bytes = 0;
   for (const StoredEventPtr& event : history.fold().Events(request.after_sequence)) {
+    if (event->sequence > page.through) break;
     if (!page.events.empty() && bytes + event->bytes.size() > request.bytes_max) {
       page.through = page.events.back()->sequence;
       break;

@@ -62,8 +62,9 @@ grpc::ServerUnaryReactor* EdgeService::ReadEvents(grpc::CallbackServerContext* c
   const size_t bytes_max =
       request->page_bytes_max() == 0 ? kPageBytesDefault : request->page_bytes_max();
   if (request->has_fold()) {
-    broker_.ReadFold({request->session_id(), request->fold().after_sequence(), bytes_max},
-                     std::move(done));
+    FoldRequest fold{request->session_id(), request->fold().after_sequence(), {}, bytes_max};
+    if (request->fold().has_through()) fold.through = request->fold().through();
+    broker_.ReadFold(fold, std::move(done));
   } else {
     const Reading reading = request->conflated() ? Reading::kConflated : Reading::kWhole;
     broker_.Read({request->session_id(), request->after(),

@@ -80,6 +80,7 @@ void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened 
   if (!after.has_value()) {
     if (options_.broken_rule == BrokenRule::kResubscribeRestartsFold) {
       s.reads_fold = s.begins_fold = true;
+      s.fold_through = 0;
       s.phase = Phase::kBehind;
       return Advance(s.session->subscriptions[s.index]);
     }

@@ -38,6 +38,7 @@ struct ReadRequest {
   uint64_t read_id = 0;
   std::string session_id;
   Place from;
+  uint64_t fold_through = 0;  // of a fold: the top that its first piece told; 0: this is the first
   bool conflated = false;
   uint32_t page_bytes_max = 0;
 };

@@ -77,6 +77,7 @@ void Hub::StartRead(const SubscriptionPtr& subscription) {
   if (s.reads_fold) {
     request.from.kind = Place::Kind::kFold;
     request.from.position.sequence = s.begins_fold ? 0 : s.fold_after;
+    request.fold_through = s.fold_through;
   }
   request.conflated = s.reader->pace.slow();
   request.page_bytes_max = static_cast<uint32_t>(
@@ -86,6 +87,7 @@ void Hub::StartRead(const SubscriptionPtr& subscription) {
   // Many sockets at one place (an edge that re-attached) share one read.
   for (auto& [id, read] : reads_) {
     if (read.session == &session && read.request.from == request.from &&
+        read.request.fold_through == request.fold_through &&
         read.request.page_bytes_max == request.page_bytes_max &&
         read.request.conflated == request.conflated) {
       s.read_id = id;
@@ -185,9 +187,10 @@ void Hub::TakeFold(Subscription& s, const ShownPage& shown) {
   const Page& page = shown.page;
   // The log began a new life in the middle of the fold.
   if (!s.begins_fold && s.at.epoch != page.top.epoch) return BeginAnew(s);
-  const bool is_last = page.through >= page.top.sequence || shown.events.empty();
+  if (s.fold_through == 0) s.fold_through = page.top.sequence;
+  const bool is_last = page.through >= s.fold_through || page.events.empty();
   if (std::exchange(s.begins_fold, false)) {
-    s.reads_fold = !shown.events.empty();
+    s.reads_fold = !page.events.empty();
     s.at = {page.top.epoch, s.reads_fold ? 0 : page.top.sequence};
     s.seen = s.at.sequence;
     Open(s, s.at);
@@ -207,7 +210,7 @@ void Hub::BeginAnew(Subscription& s) {
   DropQueued(*s.reader, &s);
   s.entry_before = s.Entry();
   s.reads_fold = s.begins_fold = s.resync = true;
-  s.fold_after = 0;
+  s.fold_after = s.fold_through = 0;
 }
 
 // ---- what a socket is shown

@@ -31,6 +31,7 @@ class Hub::Subscription {
   uint64_t seen = 0;         // the last sequence the client knows of
   bool reads_fold = false;   // else: events after `at`
   uint64_t fold_after = 0;   // the fold has been delivered up to here
+  uint64_t fold_through = 0;  // the top that all its pieces are of; 0: the first is not there yet
   bool begins_fold = false;  // the fold's first page is still to come
   bool resync = false;       // the fold begins with `resync`
   bool waits = false;        // stands in its reader's line

@@ -193,7 +193,12 @@ void Upstream::SendRead(ReadRequest request) {
     call->request.mutable_after()->set_epoch(position.epoch);
     call->request.mutable_after()->set_sequence(position.sequence);
   } else {
-    call->request.mutable_fold()->set_after_sequence(position.sequence);
+    v1::FoldRequest& fold = *call->request.mutable_fold();
+    fold.set_after_sequence(position.sequence);
+    if (request.fold_through > 0) {
+      fold.mutable_through()->set_epoch(position.epoch);
+      fold.mutable_through()->set_sequence(request.fold_through);
+    }
   }
   calls_->edge().async()->ReadEvents(
       &call->context, &call->request, &call->response,

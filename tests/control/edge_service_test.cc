@@ -240,6 +240,29 @@ TEST_F(EdgeServiceTest, TheFoldComesInPagesToo) {
   EXPECT_EQ(second.through_sequence(), 12u);
 }
 
+TEST_F(EdgeServiceTest, AllPiecesOfAFoldAreOfTheTopOfTheFirst) {
+  for (int n = 0; n < 4; ++n) {
+    Publish(ResultEvent("s1", "m" + std::to_string(n), v1::MODEL_RESULT_STATUS_COMPLETED,
+                        std::string(1'000, 'x')));
+  }
+  v1::ReadEventsRequest request;
+  request.set_session_id("s1");
+  request.mutable_fold();
+  request.set_page_bytes_max(2'500);
+  const v1::ReadEventsResponse first = Read(request);
+  EXPECT_EQ(SequencesOf(first.events()), (Sequences{1, 2}));
+  // A result that must be delivered, and what takes its place; 3 has left the fold.
+  Publish(ResultEvent("s1", "m2", v1::MODEL_RESULT_STATUS_FAILED, "x"));
+  Publish(ResultEvent("s1", "m2", v1::MODEL_RESULT_STATUS_COMPLETED, "x"));
+  request.mutable_fold()->set_after_sequence(first.through_sequence());
+  *request.mutable_fold()->mutable_through() = first.top();
+  const v1::ReadEventsResponse second = Read(request);
+  EXPECT_EQ(SequencesOf(second.events()), (Sequences{4}));
+  EXPECT_EQ(second.through_sequence(), 4u);
+  EXPECT_EQ(second.top().sequence(), 6u);
+  EXPECT_EQ(SequencesOf(Read(After("s1", first.top())).events()), (Sequences{5, 6}));
+}
+
 TEST_F(EdgeServiceTest, APositionThatIsNotThereIsAnOutcome) {
   Publish(ProgressEvent("s1", 1));
   v1::Position above = position_;
@@ -272,6 +295,12 @@ TEST_F(EdgeServiceTest, APositionThatIsNotKeptAnyMoreIsAnOutcomeAndTheFoldIsTher
   ASSERT_TRUE(server.edges().ReadEvents(&fold, request, &response).ok());
   EXPECT_EQ(SequencesOf(response.events()), (Sequences{1}));
   EXPECT_EQ(response.through_sequence(), 40u);
+  // A later piece of a fold, behind whose top reading cannot go on.
+  *request.mutable_fold()->mutable_through() = response.top();
+  request.mutable_fold()->mutable_through()->set_sequence(2);
+  Call later_piece;
+  ASSERT_TRUE(server.edges().ReadEvents(&later_piece, request, &response).ok());
+  EXPECT_EQ(response.outcome(), v1::ReadEventsResponse::OUTCOME_OUT_OF_RANGE);
 }
 
 TEST_F(EdgeServiceTest, ASessionWithoutEventsIsAnEmptyPage) {

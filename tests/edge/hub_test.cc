@@ -354,6 +354,71 @@ TEST_F(HubTest, WhileTheFoldIsDeliveredTheCursorSaysHowFar) {
                             "1;s~epoch--1~6"}));
 }
 
+TEST_F(HubTest, AllPiecesOfAFoldAreOfTheTopOfTheFirstAndTheLogFollowsBehindIt) {
+  RecordingSocket socket;
+  const auto subscription = Subscribe(socket, std::nullopt);
+  Announce(5);
+  ReadRequest read = NextRead();
+  EXPECT_EQ(read.fold_through, 0U);
+  hub_.PageArrived(read.read_id, MakePage(2, 2, 5));
+  read = NextRead();
+  EXPECT_EQ(read.from, (Place{Place::Kind::kFold, {kEpoch, 2}}));
+  EXPECT_EQ(read.fold_through, 5U);
+  for (uint64_t sequence = 6; sequence <= 8; ++sequence) Arrive(sequence);
+  Page last = MakePage(4, 4, 8);
+  last.through = 5;
+  hub_.PageArrived(read.read_id, last);
+  EXPECT_TRUE(reads_.empty());
+  EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 2 skipped 1", "error 4 skipped 1",
+                                 "error 6 skipped 1", "error 7", "error 8"}));
+  EXPECT_EQ(socket.cursor(), "1;s~epoch--1~8");
+}
+
+TEST_F(HubTest, ALastPieceOfAFoldMayBeEmpty) {
+  RecordingSocket socket;
+  const auto subscription = Subscribe(socket, std::nullopt);
+  Announce(6);
+  hub_.PageArrived(NextRead().read_id, MakePage(2, 2, 5));
+  Page last{.outcome = Page::Outcome::kPage, .top = {kEpoch, 6}, .through = 5, .events = {}};
+  hub_.PageArrived(NextRead().read_id, last);  // 6 took the place of 4
+  const ReadRequest read = NextRead();
+  EXPECT_EQ(read.from, After(5));
+  hub_.PageArrived(read.read_id, MakePage(6, 6, 6));
+  EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 2 skipped 1", "error 6 skipped 3"}));
+}
+
+TEST_F(HubTest, AFoldWhoseQueuedEventsWereDroppedIsReadAgainOfTheSameTop) {
+  RecordingSocket slow;
+  const auto subscription = Subscribe(slow, std::nullopt);
+  Announce(3);
+  slow.stopped = true;
+  hub_.PageArrived(NextRead().read_id, MakePage(1, 3, 3));
+  slow.Leave(2);  // `subscribed` and 1
+  slow.bytes_an_event = Pace::Limits{}.queue_bytes_max / 2;
+  for (uint64_t sequence = 4; sequence <= 6; ++sequence) Arrive(sequence);
+  EXPECT_EQ(slow.lines, (Lines{"subscribed 0", "error 1", "error 2"}));
+  Drain(slow, std::chrono::seconds(1));
+  const ReadRequest read = NextRead();
+  EXPECT_EQ(read.from, (Place{Place::Kind::kFold, {kEpoch, 2}}));
+  EXPECT_EQ(read.fold_through, 3U);
+}
+
+TEST_F(HubTest, AFoldBehindWhoseTopNothingIsKeptBeginsAnew) {
+  RecordingSocket socket;
+  const auto subscription = Subscribe(socket, std::nullopt);
+  Announce(5);
+  hub_.PageArrived(NextRead().read_id, MakePage(2, 2, 5));
+  Page gone{.outcome = Page::Outcome::kOutOfRange, .top = {kEpoch, 90}, .through = 0, .events = {}};
+  hub_.PageArrived(NextRead().read_id, gone);
+  const ReadRequest read = NextRead();
+  EXPECT_EQ(read.from.kind, Place::Kind::kFold);
+  EXPECT_EQ(read.from.position.sequence, 0U);
+  EXPECT_EQ(read.fold_through, 0U);
+  hub_.PageArrived(read.read_id, MakePage(90, 90, 90));
+  EXPECT_EQ(socket.lines,
+            (Lines{"subscribed 0", "error 2 skipped 1", "resync 0", "error 90 skipped 89"}));
+}
+
 TEST_F(HubTest, AFoldThatWasCutGoesOnFromWhereItWas) {
   RecordingSocket socket;
   const auto subscription =
