@@ -39,13 +39,14 @@ class Log:
     def _class(event):
         return delivery(event["kind"], event["status"])
 
-    def fold(self):
+    def fold(self, after=0, through=None):
         kept = {}
         for event in self.events:
             key = fold_key(event["kind"], event["of"], event["status"])
             if key is not None:
                 kept[key] = event["sequence"]
-        return sorted(kept.values())
+        most = self.top if through is None else through
+        return sorted(sequence for sequence in kept.values() if after < sequence <= most)
 
     def conflated(self, after):
         """Sequences behind `after` without those that a later one supersedes."""
@@ -218,7 +219,7 @@ class Observer:
         self._world, self._who, self._kind = world, who, kind
         self._position = {}  # by session: what the client has
         self._through = {}  # by session: where its last fold ended
-        self._fold = {}  # by session: sequences of a fold still to come, and where it ends
+        self._fold = {}  # by session: the fold that is still to come is of this top
         world.write(who, "participant", who=who, role="observer", kind=kind)
         self._sessions = ["s0", "s1"] if kind != "grpc" else ["s0"]
         self._connect(recovered=False)
@@ -229,6 +230,9 @@ class Observer:
     def _connect(self, recovered):
         self._write("connected", recovered=recovered)
         if recovered:
+            for session, through in self._fold.items():
+                if through is not None:
+                    self._fold[session] = self._world.logs[session].top
             return
         for session in self._sessions:
             self._subscribe(session)
@@ -241,7 +245,7 @@ class Observer:
         if by_id:
             self._write("subscribe", session=session, after=None)
             if log.fold():
-                self._fold[session] = (log.fold(), log.top)
+                self._fold[session] = log.top
             self._position[session] = 0 if log.fold() else log.top
         else:
             last = self._position.get(session, 0)
@@ -270,11 +274,15 @@ class Observer:
     def _deliver(self, session, most):
         log = self._world.logs[session]
         slow = self._kind != "grpc" and self._world.random.random() < 0.5
-        if self._fold[session]:
-            for sequence in self._fold[session][0]:
+        through = self._fold[session]
+        if through is not None:
+            coming = log.fold(self._position[session], through)
+            piece = coming[: 2 if slow else most]
+            for sequence in piece:
                 self._receive(log, sequence)
-            self._through[session] = self._fold[session][1]
-            self._fold[session] = None
+            if len(piece) < len(coming):
+                return
+            self._through[session], self._fold[session] = through, None
         last = max(self._position[session], self._through.get(session, 0))
         coming = log.conflated(last) if slow else range(last + 1, log.top + 1)
         for sequence in coming[:most]:
@@ -288,6 +296,8 @@ class Observer:
     def finish(self):
         for session in self._sessions:
             self._deliver(session, most=10**9)
+            while self._fold[session] is not None:
+                self._deliver(session, most=10**9)
             if self._kind == "grpc" and self._world.logs[session].over:
                 self._write("ended", session=session)
 

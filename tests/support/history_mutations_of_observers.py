@@ -183,6 +183,90 @@ def a_fold_lacks_what_it_keeps(records, seed):
     del own[index]
 
 
+def replaced_in_a_fold(records, own, index):
+    """Of an event that must be delivered, and that a fold of a later time lacks: the observer's lines since `subscribed`,
+    when each payload was first called, and when what replaced it was."""
+    line = own[index]
+    key = fold_key(line["kind"], line["of"], line["status"])
+    if not is_must(line) or key is None or is_live(own, index):
+        return [], {}, 0
+    called = {call["hash"]: call["t"] for _, call in lines(records, "call")[::-1]}
+    ours = [
+        at
+        for at, other in enumerate(own)
+        if other["what"] == "connected" or other.get("session") == line["session"]
+    ]
+    began = max(at for at in ours if at < index and own[at]["what"] == "subscribed")
+    replaced = [
+        called[own[at]["hash"]]
+        for at in ours
+        if at > index
+        and own[at]["what"] == "event"
+        and fold_key(own[at]["kind"], own[at]["of"], own[at]["status"]) == key
+    ]
+    since = [own[at] for at in ours if began < at <= index]
+    is_fold = own[began]["epoch"] != "" and own[began]["sequence"] == 0
+    return (since, called, replaced[0]) if is_fold and replaced else ([], {}, 0)
+
+
+def skip(own, index):
+    """The event did not arrive: the session's next one declares it."""
+    after = [
+        line
+        for line in own[index + 1 :]
+        if line["what"] in ("event", "subscribed") and line["session"] == own[index]["session"]
+    ]
+    if not after or after[0]["what"] != "event":
+        raise NotApplicable
+    after[0]["skipped"] += 1 + own[index]["skipped"]
+    del own[index]
+
+
+@breaks("must_delivered")
+def a_later_piece_of_a_fold_is_of_a_later_top(records, seed):
+    def was_published_behind_its_first(own, index):
+        since, called, _ = replaced_in_a_fold(records, own, index)
+        return (
+            all(line["what"] == "event" for line in since)
+            and len(since) > 1
+            and called[own[index]["hash"]] > since[0]["t"]
+            and called[since[-2]["hash"]] <= since[0]["t"]  # the fold may still be under way
+        )
+
+    own, index = choose(
+        seed,
+        [
+            (own, index)
+            for own in records.values()
+            for index, line in enumerate(own)
+            if line["what"] == "event" and was_published_behind_its_first(own, index)
+        ],
+    )
+    skip(own, index)
+
+
+@breaks("must_delivered")
+def who_recovers_behind_the_fold_is_given_a_fold_again(records, seed):
+    def was_behind_the_fold(own, index):
+        since, called, replaced = replaced_in_a_fold(records, own, index)
+        connected = [at for at, line in enumerate(since) if line["what"] == "connected"]
+        if not connected or since[connected[-1] + 1]["t"] < replaced:
+            return False
+        events = [line for line in since[: connected[-1]] if line["what"] == "event"]
+        return any(called[line["hash"]] > events[0]["t"] for line in events)
+
+    own, index = choose(
+        seed,
+        [
+            (own, index)
+            for own in records.values()
+            for index, line in enumerate(own)
+            if line["what"] == "event" and was_behind_the_fold(own, index)
+        ],
+    )
+    skip(own, index)
+
+
 @breaks("position_kept")
 def a_subscription_begins_elsewhere(records, seed):
     own, index = choose(

@@ -106,7 +106,7 @@ class ReaderRules:
             self.recovered += 1
             for held in self._held.values():
                 held.here = True
-                held.fold_t = None  # a cut fold goes on, from a page of its own
+                held.fold_t = None  # a cut fold goes on, as of another N
         else:
             self._held = {}
 
@@ -187,6 +187,8 @@ class ReaderRules:
         else:
             self._check_skipped(held, line)
         held.sequence = line["sequence"]
+        if held.fold and not self._known.called_before(Event.of_record(line), held.fold_t):
+            held.fold, held.fold_t = False, None  # it is behind N: so is what follows
 
     def _check_skipped(self, held, line):
         for sequence in range(held.sequence + 1, line["sequence"]):
@@ -205,7 +207,7 @@ class ReaderRules:
         if fold_key(event.kind, event.of, event.status) is None:
             return True
         superseder = self._known.fold_superseder(event)
-        return superseder is not None and self._known.called_before(superseder, held.fold_t)
+        return superseder is not None and self._known.called_before(superseder, t)
 
     def _at_end(self):
         for session, held in self._held.items():
