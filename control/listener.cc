@@ -1,6 +1,7 @@
 #include "control/listener.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -48,6 +49,21 @@ uint16_t PortOf(int fd) {
   return ntohs(is_v6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port
                      : reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
 }
+
+// Whether it is one end of a TCP connection.
+bool IsConnection(int fd) {
+  int protocol = 0;
+  socklen_t size = sizeof(protocol);
+  if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0) return false;
+  sockaddr_storage peer = {};
+  size = sizeof(peer);
+  return protocol == IPPROTO_TCP &&
+         getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+}
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
 
 struct HostPort {
   std::string host;
@@ -148,6 +164,20 @@ void Listener::Stop() {
     if (write(stop_.get(), &one, sizeof(one)) == sizeof(one)) thread_.join();
   }
   sockets_.clear();
+}
+
+void Listener::EndConnections() const {
+  // The kernel knows which there are; a list of our own would name descriptors that were closed, and
+  // used again.
+  const std::unique_ptr<DIR, CloseDirectory> descriptors(opendir("/proc/self/fd"));
+  if (descriptors == nullptr) return;
+  int ended = 0;
+  while (const dirent* const entry = readdir(descriptors.get())) {
+    int fd = -1;
+    if (!absl::SimpleAtoi(entry->d_name, &fd) || !IsConnection(fd) || PortOf(fd) != port_) continue;
+    if (shutdown(fd, SHUT_RDWR) == 0) ++ended;
+  }
+  spdlog::info("{} connections did not end by themselves", ended);
 }
 
 void Listener::Run() {

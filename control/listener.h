@@ -48,6 +48,9 @@ class Listener {
 
   absl::Status Start(Accepted accepted);
   void Stop();
+  // After Stop: ends the connections that it had accepted and that are still open, under whoever
+  // owns them: what waits to be written to one fails.
+  void EndConnections() const;
 
  private:
   Listener() = default;

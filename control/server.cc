@@ -5,6 +5,8 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include <chrono>
+#include <future>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -24,6 +26,8 @@ namespace {
 constexpr int kKeepaliveMs = 20'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kPingIntervalMinMs = 5'000;
+// After the grace gRPC has cancelled all calls; so long what it says to them may take to leave.
+constexpr int kLastWordsMs = 1'000;
 
 using ConnectionAcceptor = grpc::experimental::ExternalConnectionAcceptor;
 
@@ -54,6 +58,7 @@ struct Server::Parts {
 
   absl::Status StartGrpc();
   void Stop();
+  void StopGrpc();
 
   const ServerOptions options;
   std::unique_ptr<Store> store;
@@ -101,14 +106,25 @@ void Server::Parts::Stop() {
   listener->Stop();
   session_service.Drain();
   edge_service.Drain();
-  if (grpc_server != nullptr) {
-    // The monotonic clock: a jump of the wall clock while it stops is nothing to it.
-    grpc_server->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                       gpr_time_from_millis(options.stop_grace_ms, GPR_TIMESPAN)));
-    grpc_server->Wait();
-  }
+  if (grpc_server != nullptr) StopGrpc();
   broker.reset();
   store.reset();
+}
+
+// gRPC 1.51 closes no connection, and ends no call of it, while a write to its socket is under way:
+// to a peer that has vanished without a reset that is for ever, past cancellation and keepalive.
+void Server::Parts::StopGrpc() {
+  std::promise<void> stopped;
+  std::thread last_step([this, stopping = stopped.get_future()] {
+    const std::chrono::milliseconds limit(options.stop_grace_ms + kLastWordsMs);
+    if (stopping.wait_for(limit) == std::future_status::timeout) listener->EndConnections();
+  });
+  // The monotonic clock: a jump of the wall clock while it stops is nothing to it.
+  grpc_server->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                     gpr_time_from_millis(options.stop_grace_ms, GPR_TIMESPAN)));
+  grpc_server->Wait();
+  stopped.set_value();
+  last_step.join();
 }
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

@@ -2,20 +2,30 @@
 // stream does when the store fails.
 #include "control/server.h"
 
+#include <arpa/inet.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "control/listener.h"
 #include "proto/rules.h"
 #include "tests/control/events.h"
 #include "tests/support/control_server.h"
 
 namespace sessioncast::test {
 namespace {
+
+using std::string_literals::operator""s;
 
 class Call : public grpc::ClientContext {
  public:
@@ -199,6 +209,106 @@ TEST(ServerTest, StopEndsStreamsThatWaitAndKeepsWhatWasAcknowledged) {
   request.set_session_id("s1");
   v1::GetSessionResponse response;
   EXPECT_TRUE(again.sessions().GetSession(&call, request, &response).ok());
+}
+
+// An edge by hand: HTTP/2 with all the window there is, on a socket with little room.
+class VanishingEdge {
+ public:
+  VanishingEdge(uint16_t port, const std::string& session_id)
+      : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int room_bytes = 4 * 1024;
+    setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &room_bytes, sizeof(room_bytes));
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    v1::AttachRequest request;
+    request.add_begin()->set_interest_id(1);
+    request.mutable_begin(0)->set_session_id(session_id);
+    const std::string message = request.SerializeAsString();
+    Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    SendFrame(kSettings, 0, 0, "\x00\x04"s + Number(kWindow));  // of each stream
+    SendFrame(kWindowUpdate, 0, 0, Number(kWindow - 65'535));   // of the connection
+    SendFrame(kHeaders, kEndHeaders, 1,
+              Header(":method", "POST") + Header(":scheme", "http") +
+                  Header(":path", "/sessioncast.v1.EdgeService/Attach") +
+                  Header(":authority", "control") + Header("te", "trailers") +
+                  Header("content-type", "application/grpc"));
+    SendFrame(kData, 0, 1, "\0"s + Number(static_cast<uint32_t>(message.size())) + message);
+  }
+
+  // Reads until this has come, and nothing after it.
+  void AwaitBytes(const std::string& bytes) {
+    std::string got;
+    char byte = 0;
+    while (got.find(bytes) == std::string::npos && read(fd_.get(), &byte, 1) == 1) got += byte;
+    EXPECT_NE(got.find(bytes), std::string::npos);
+  }
+
+  // What the kernel holds of the server's for it; the server is in this process.
+  int held_bytes() const {
+    sockaddr_in ours = {};
+    socklen_t size = sizeof(ours);
+    getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&ours), &size);
+    for (int fd = 0; fd < 1'024; ++fd) {
+      sockaddr_in peer = {};
+      size = sizeof(peer);
+      int bytes = 0;
+      if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+          peer.sin_family == AF_INET && peer.sin_port == ours.sin_port &&
+          ioctl(fd, SIOCOUTQ, &bytes) == 0) {
+        return bytes;
+      }
+    }
+    return 0;
+  }
+
+ private:
+  static constexpr char kData = 0;
+  static constexpr char kHeaders = 1;
+  static constexpr char kSettings = 4;
+  static constexpr char kWindowUpdate = 8;
+  static constexpr char kEndHeaders = 4;
+  static constexpr uint32_t kWindow = 0x7fffffff;
+
+  static std::string Number(uint32_t number) {
+    const uint32_t big_endian = htonl(number);
+    return std::string(reinterpret_cast<const char*>(&big_endian), sizeof(big_endian));
+  }
+  // A literal, not indexed.
+  static std::string Header(const std::string& name, const std::string& value) {
+    return "\0"s + static_cast<char>(name.size()) + name + static_cast<char>(value.size()) + value;
+  }
+  void SendFrame(char type, char flags, uint32_t stream, const std::string& payload) {
+    Send(Number(static_cast<uint32_t>(payload.size())).substr(1) + type + flags + Number(stream) +
+         payload);
+  }
+  void Send(const std::string& bytes) {
+    EXPECT_EQ(send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  }
+
+  control::Descriptor fd_;
+};
+
+TEST(ServerTest, StopEndsWhenAnEdgeHasVanishedInTheMiddleOfAWrite) {
+  ControlServer server;
+  VanishingEdge edge(server.port(), "s1");
+  ASSERT_TRUE(Publish(server, CustomEvent("s1", "it is attached")).ok());
+  edge.AwaitBytes("it is attached");
+  // More than the kernel takes for a connection: the last write never ends.
+  const std::string large(900'000, 'x');
+  for (int n = 0; n < 16; ++n) {
+    const v1::Event event = ResultEvent("s1", "m", v1::MODEL_RESULT_STATUS_COMPLETED, large);
+    ASSERT_TRUE(Publish(server, event).ok());
+  }
+  const auto started = std::chrono::steady_clock::now();
+  while (edge.held_bytes() < 1'000'000) {
+    ASSERT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(30));
+    std::this_thread::yield();
+  }
+  server.Stop();
 }
 
 }  // namespace
