@@ -5,6 +5,14 @@ import faults_of_crowds
 import faults_of_networks
 import faults_of_processes
 import faults_of_resources
+import faults_of_stores
 
-ROOMS = (faults_of_processes, faults_of_resources, faults_of_networks, faults_of_clients, faults_of_crowds)
+ROOMS = (
+    faults_of_processes,
+    faults_of_stores,
+    faults_of_resources,
+    faults_of_networks,
+    faults_of_clients,
+    faults_of_crowds,
+)
 FAULTS = {fault.name: fault for room in ROOMS for fault in room.FAULTS}

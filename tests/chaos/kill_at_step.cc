@@ -1,0 +1,205 @@
+// libchaos_kill_at_step.so: preloaded into control by tools/chaos, it kills the process at one step
+// of its way to the disk and to its callers: before, half way through or after the n-th call that
+// is this step. Nothing happens until the file named by SESSIONCAST_KILL_AT_STEP is there, which
+// holds "KIND CALL WHEN N", such as "log write half 17"; it is read once, and calls count from then
+// on. Kinds: log, table, manifest, current, marker (files of a store), answer (a TCP socket, once a
+// log was synced).
+//
+// Threads: any. Calls come before main() too, so everything here is set up at its first use.
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string_view>
+
+namespace {
+
+constexpr size_t kPlanBytesMax = 127;
+constexpr size_t kLineBytesMax = 511;
+
+enum class Moment { kNone, kBefore, kHalf, kAfter };
+
+struct Plan {
+  std::array<char, 16> kind{};
+  std::array<char, 16> call{};
+  std::array<char, 16> when{};
+  int number = 0;
+};
+
+Plan plan;
+std::mutex plan_mutex;
+std::atomic<bool> armed{false};
+std::atomic<bool> log_synced{false};
+std::atomic<int> calls{0};
+
+template <typename Function>
+Function Next(const char* name) {
+  return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
+}
+
+bool IsArmed() {
+  if (armed) return true;
+  const char* const file = std::getenv("SESSIONCAST_KILL_AT_STEP");
+  const int fd = file == nullptr ? -1 : open(file, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  std::array<char, kPlanBytesMax + 1> text{};
+  const ssize_t bytes = read(fd, text.data(), kPlanBytesMax);
+  close(fd);
+  const std::lock_guard<std::mutex> lock(plan_mutex);
+  if (armed || bytes <= 0) return armed;
+  armed = std::sscanf(text.data(), "%15s %15s %15s %d", plan.kind.data(), plan.call.data(),
+                      plan.when.data(), &plan.number) == 4;
+  return armed;
+}
+
+std::string_view KindOf(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  if (name.ends_with(".log")) return "log";
+  if (name.ends_with(".sst")) return "table";
+  if (name.starts_with("MANIFEST-")) return "manifest";
+  if (name == "CURRENT") return "current";
+  if (name == "commits.marker") return "marker";
+  return "";
+}
+
+std::string_view KindOf(int fd) {
+  std::array<char, 32> link{};
+  std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", fd);
+  std::array<char, PATH_MAX> path{};
+  const ssize_t bytes = readlink(link.data(), path.data(), path.size());
+  return bytes <= 0 ? "" : KindOf(std::string_view(path.data(), static_cast<size_t>(bytes)));
+}
+
+std::string_view KindOfSocket(int fd) {
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  const bool is_tcp = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+                      (domain == AF_INET || domain == AF_INET6);
+  return is_tcp && log_synced ? "answer" : "";
+}
+
+Moment MomentOf(std::string_view kind, std::string_view call) {
+  if (kind != plan.kind.data() || call != plan.call.data()) return Moment::kNone;
+  if (++calls != plan.number) return Moment::kNone;
+  const std::string_view when = plan.when.data();
+  if (when == "before") return Moment::kBefore;
+  return when == "half" ? Moment::kHalf : Moment::kAfter;
+}
+
+[[noreturn]] void Die(size_t done, size_t size) {
+  std::array<char, kLineBytesMax + 1> line{};
+  const int bytes = std::snprintf(line.data(), line.size(),
+                                  "\nkilled at step: %s %s %s, call %d, %zu of %zu bytes done\n",
+                                  plan.kind.data(), plan.call.data(), plan.when.data(),
+                                  plan.number, done, size);
+  syscall(SYS_write, STDERR_FILENO, line.data(), bytes);
+  kill(getpid(), SIGKILL);
+  while (true) pause();
+}
+
+// Calls `whole`, or `part` and nothing more; or dies around it.
+template <typename Whole, typename Part>
+auto Around(Moment moment, size_t size, Whole whole, Part part) {
+  if (moment == Moment::kBefore) Die(0, size);
+  if (moment == Moment::kHalf) {
+    part(size / 2);
+    Die(size / 2, size);
+  }
+  const auto result = whole();
+  if (moment == Moment::kAfter) Die(size, size);
+  return result;
+}
+
+template <typename Whole>
+int AroundWhole(Moment moment, Whole whole) {
+  return Around(moment, 0, whole, [](size_t) {});
+}
+
+int Sync(int fd, int (*next)(int)) {
+  if (!IsArmed()) return next(fd);
+  const std::string_view kind = KindOf(fd);
+  const int result = AroundWhole(MomentOf(kind, "sync"), [&] { return next(fd); });
+  if (kind == "log") log_synced = true;
+  return result;
+}
+
+size_t BytesOf(const msghdr& message) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < message.msg_iovlen; ++i) bytes += message.msg_iov[i].iov_len;
+  return bytes;
+}
+
+// The first bytes of a message, one buffer after another.
+void SendPart(int fd, const msghdr& message, size_t bytes) {
+  for (size_t i = 0; i < message.msg_iovlen && bytes > 0; ++i) {
+    const size_t part = bytes < message.msg_iov[i].iov_len ? bytes : message.msg_iov[i].iov_len;
+    if (send(fd, message.msg_iov[i].iov_base, part, MSG_NOSIGNAL) < 0) return;
+    bytes -= part;
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+ssize_t write(int fd, const void* data, size_t size) {
+  static const auto next = Next<ssize_t (*)(int, const void*, size_t)>("write");
+  if (!IsArmed()) return next(fd, data, size);
+  return Around(
+      MomentOf(KindOf(fd), "write"), size, [&] { return next(fd, data, size); },
+      [&](size_t half) { return next(fd, data, half); });
+}
+
+ssize_t pwrite(int fd, const void* data, size_t size, off_t at) {
+  static const auto next = Next<ssize_t (*)(int, const void*, size_t, off_t)>("pwrite");
+  if (!IsArmed()) return next(fd, data, size, at);
+  return Around(
+      MomentOf(KindOf(fd), "write"), size, [&] { return next(fd, data, size, at); },
+      [&](size_t half) { return next(fd, data, half, at); });
+}
+
+int fdatasync(int fd) {
+  static const auto next = Next<int (*)(int)>("fdatasync");
+  return Sync(fd, next);
+}
+
+int fsync(int fd) {
+  static const auto next = Next<int (*)(int)>("fsync");
+  return Sync(fd, next);
+}
+
+ssize_t sendmsg(int fd, const msghdr* message, int flags) {
+  static const auto next = Next<ssize_t (*)(int, const msghdr*, int)>("sendmsg");
+  if (!IsArmed()) return next(fd, message, flags);
+  return Around(
+      MomentOf(KindOfSocket(fd), "send"), BytesOf(*message),
+      [&] { return next(fd, message, flags); },
+      [&](size_t half) { SendPart(fd, *message, half); });
+}
+
+int rename(const char* from, const char* to) noexcept {
+  static const auto next = Next<int (*)(const char*, const char*)>("rename");
+  if (!IsArmed()) return next(from, to);
+  return AroundWhole(MomentOf(KindOf(std::string_view(to)), "rename"),
+                     [&] { return next(from, to); });
+}
+
+int unlink(const char* path) noexcept {
+  static const auto next = Next<int (*)(const char*)>("unlink");
+  if (!IsArmed()) return next(path);
+  return AroundWhole(MomentOf(KindOf(std::string_view(path)), "unlink"),
+                     [&] { return next(path); });
+}
+
+}  // extern "C"
