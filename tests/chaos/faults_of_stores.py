@@ -1,12 +1,15 @@
-"""Faults of the way to the store: control dies at each step of it."""
+"""Faults of the store: control dies at each step of the way to it; it comes back damaged."""
 
+import asyncio
 import contextlib
 import itertools
 import pathlib
+import shutil
 import signal
 
 from fault import Fault
 from programs import library_of_asan
+import store_files
 
 # Each step, and the highest number of the call that is struck. While events flow:
 WRITE_STEPS = [
@@ -123,4 +126,136 @@ class KillAtStep(Fault):
         return said
 
 
-FAULTS = [KillAtStep]
+class TornStore(Fault):
+    """Control is killed under load, and its store comes back damaged, or older."""
+
+    name = "torn_store"
+    how = "kill -9 of control; its log is cut or one bit of it flipped, below what the marker counted, or one bit of a table is flipped, or a copy of the running store is put back under the newer marker; what cannot be read is put back whole"
+    holds = "G4 G5 G18: all that was acknowledged is there, or the session has a new epoch and its readers are told, or reading says DATA_LOSS"
+    allows = ("new_epoch",)
+    hits_min = 8
+    between_s = (0, 1)
+    seconds = 30
+    damaged_s = 3  # so long is a damaged table served
+    marker_s = 2.5  # its second, on a busy machine
+    new_epochs = "every session gets a new epoch"
+    refused = "restore it from a copy"
+
+    def __init__(self):
+        self.ways = itertools.cycle(
+            [self._cut_log, self._flip_in_log, self._flip_in_table, self._put_copy_back]
+        )
+        self.whole = self.copy = None
+
+    async def prepare(self, stage):
+        self.whole, self.copy = stage.directory / "whole", stage.directory / "copy"
+
+    async def strike(self, stage):
+        way, losses = next(self.ways), _data_losses(stage)
+        await self._marker_passes(stage, store_files.commits_in_log(stage.store))
+        if way == self._put_copy_back:
+            await self._copy_the_running_store(stage)
+            await self._marker_passes(stage, store_files.commits_in_log(self.copy))
+        await stage.control.kill()
+        shutil.rmtree(self.whole, ignore_errors=True)
+        shutil.copytree(stage.store, self.whole)
+        damage = way(stage)
+        answer = await self._start(stage)
+        if way == self._flip_in_table or answer == self.refused:
+            if answer != self.refused:
+                await asyncio.sleep(self.damaged_s)
+                lost = _data_losses(stage) - losses
+                answer += f", {lost} answers were DATA_LOSS" if lost else ", nothing missed it"
+            answer += f"; put back whole: {await self._put_whole_back(stage)}"
+        await stage.flowing()
+        stage.hit(f"{damage}: {answer}")
+
+    async def _marker_passes(self, stage, commits):
+        """What was committed since the marker's last second may come back short in silence: it is not damaged."""
+        await stage.until(
+            lambda: store_files.marked(stage.store) > commits, 30, "the marker counts on"
+        )
+
+    async def _start(self, stage):
+        """What control said of its store."""
+        try:
+            await stage.control.start()
+        except RuntimeError:  # it ended
+            await stage.control.kill()
+            if not self._said(stage, self.refused):
+                raise
+            return self.refused
+        return self.new_epochs if self._said(stage, self.new_epochs) else "all is there"
+
+    @staticmethod
+    def _said(stage, words):
+        return any(words in line for line in stage.control.program.lines)
+
+    async def _put_whole_back(self, stage):
+        stage.publish.target = None
+        stage.publish.cut()
+        await asyncio.sleep(self.marker_s)  # what was acknowledged meanwhile is counted
+        await stage.control.kill()
+        store_files.put_back(self.whole, stage.store)
+        return await self._start(stage)
+
+    @staticmethod
+    async def _copy_the_running_store_once(stage, copy):
+        shutil.rmtree(copy, ignore_errors=True)
+        await asyncio.to_thread(shutil.copytree, stage.store, copy)
+
+    async def _copy_the_running_store(self, stage):
+        for last in (False, False, False, True):
+            try:
+                return await self._copy_the_running_store_once(stage, self.copy)
+            except shutil.Error:  # a file went meanwhile
+                if last:
+                    raise
+
+    # --- Ways to damage it, each says what it did
+
+    @staticmethod
+    def _counted_part(stage):
+        """(The log, the size of its part of which the marker tells, in words what there is.)"""
+        marked, path = store_files.marked(stage.store), store_files.logs(stage.store)[-1]
+        records = store_files.records(path.read_bytes())
+        counted = [record for record in records if record.commits <= marked]
+        if not counted:
+            raise RuntimeError(f"{path.name} has no commit that the marker counted, {marked}")
+        said = f"{path.name} of commits {records[0].commits} to {records[-1].commits}, marked {marked}"
+        return path, counted[-1].end, said
+
+    def _cut_log(self, stage):
+        path, size, said = self._counted_part(stage)
+        left = stage.random.randrange(size)
+        whole = path.stat().st_size
+        with open(path, "r+b") as file:
+            file.truncate(left)
+        return f"{said}, cut from {whole} to {left} bytes"
+
+    def _flip_in_log(self, stage):
+        path, size, said = self._counted_part(stage)
+        bit = stage.random.randrange(8 * size)
+        store_files.flip(path, bit)
+        return f"{said}, bit {bit} of {8 * path.stat().st_size} flipped"
+
+    @staticmethod
+    def _flip_in_table(stage):
+        path = stage.random.choice(store_files.tables(stage.store))
+        bits = 8 * path.stat().st_size
+        bit = stage.random.randrange(bits)
+        store_files.flip(path, bit)
+        return f"{path.name}, bit {bit} of {bits} flipped"
+
+    def _put_copy_back(self, stage):
+        commits = store_files.commits_in_log(self.copy)
+        store_files.put_back(self.copy, stage.store)
+        return f"a copy put back of commit {commits}, marked {store_files.marked(stage.store)}"
+
+
+def _data_losses(stage):
+    """How often a participant was told so."""
+    return sum(path.read_bytes().count(b'"DATA_LOSS"') for path in stage.histories.glob("*.jsonl"))
+
+
+FAULTS = [KillAtStep, TornStore]

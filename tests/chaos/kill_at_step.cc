@@ -99,10 +99,9 @@ Moment MomentOf(std::string_view kind, std::string_view call) {
 
 [[noreturn]] void Die(size_t done, size_t size) {
   std::array<char, kLineBytesMax + 1> line{};
-  const int bytes = std::snprintf(line.data(), line.size(),
-                                  "\nkilled at step: %s %s %s, call %d, %zu of %zu bytes done\n",
-                                  plan.kind.data(), plan.call.data(), plan.when.data(),
-                                  plan.number, done, size);
+  const int bytes = std::snprintf(
+      line.data(), line.size(), "\nkilled at step: %s %s %s, call %d, %zu of %zu bytes done\n",
+      plan.kind.data(), plan.call.data(), plan.when.data(), plan.number, done, size);
   syscall(SYS_write, STDERR_FILENO, line.data(), bytes);
   kill(getpid(), SIGKILL);
   while (true) pause();
@@ -184,8 +183,7 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   if (!IsArmed()) return next(fd, message, flags);
   return Around(
       MomentOf(KindOfSocket(fd), "send"), BytesOf(*message),
-      [&] { return next(fd, message, flags); },
-      [&](size_t half) { SendPart(fd, *message, half); });
+      [&] { return next(fd, message, flags); }, [&](size_t half) { SendPart(fd, *message, half); });
 }
 
 int rename(const char* from, const char* to) noexcept {

@@ -13,6 +13,8 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAgainAfter{100};
+// A session that is over is asked for again: a damaged store may give it a new epoch.
+constexpr milliseconds kAgainAfterEnd{1'000};
 constexpr milliseconds kFinalCall{30'000};
 
 json PlaceOf(const std::string& session_id, const v1::Position& position) {
@@ -40,17 +42,17 @@ v1::Position Reader::position() {
 }
 
 void Reader::Run() {
-  while (ReadOnce()) {
+  while (const std::optional<milliseconds> pause = ReadOnce()) {
     std::unique_lock<std::mutex> lock(mutex_);
-    stop_wanted_.wait_for(lock, kAgainAfter, [this] { return stopping_; });
+    stop_wanted_.wait_for(lock, *pause, [this] { return stopping_; });
   }
 }
 
-bool Reader::ReadOnce() {
+std::optional<milliseconds> Reader::ReadOnce() {
   grpc::ClientContext context;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (stopping_) return false;
+    if (stopping_) return std::nullopt;
     reading_ = &context;
   }
   v1::StreamSessionRequest request;
@@ -71,12 +73,13 @@ bool Reader::ReadOnce() {
   const std::lock_guard<std::mutex> lock(mutex_);
   reading_ = nullptr;
   if (status.ok()) history_.Write("ended", {{"session", session_id_}});
-  if (status.ok() || stopping_) return false;
+  if (stopping_) return std::nullopt;
+  if (status.ok()) return kAgainAfterEnd;
   if (status.error_code() == grpc::OUT_OF_RANGE) {
     Resync(status);
   }
   history_.Write("disconnected", {{"reason", CodeName(status.error_code())}});
-  return true;
+  return kAgainAfter;
 }
 
 void Reader::Take(const v1::Event& event) {

@@ -7,9 +7,11 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,8 +36,8 @@ class Reader {
   uint64_t connects() const { return connects_; }
 
  private:
-  // False: stopped, or the session is over.
-  bool ReadOnce();
+  // After how long to read again; none: stopped.
+  std::optional<std::chrono::milliseconds> ReadOnce();
   void Take(const v1::Event& event);
   void Resync(const grpc::Status& status);
 
