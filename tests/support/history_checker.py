@@ -58,6 +58,7 @@ class Checker:
         self._collect_places()
         self._check_final_logs()
         self._check_acknowledged()
+        self._check_acknowledged_once()
         self._check_keys()
         self._check_failures()
         self._check_real_time_order()
@@ -141,6 +142,22 @@ class Checker:
                 event = self._known.places.get((call.session, call.epoch, call.sequence))
                 if event is None or event.hash != call.hash or call.sequence > log.top:
                     self._report("acked_kept", call.who, call.session, f"{call}, but {event}")
+
+    # one_payload, also in epochs that are gone: what was lost there in silence was given to another
+    def _check_acknowledged_once(self):
+        holders = {}
+        for call in self._history.calls:
+            if call.result != "acked":
+                continue
+            at = (call.session, call.epoch, call.sequence)
+            event = self._known.places.get(at)
+            first = holders.setdefault(at, call)
+            if first.hash != call.hash:
+                text = f"acknowledged for two events: {first} and {call}"
+                self._report("one_payload", call.who, call.session, text)
+            elif event is not None and event.hash != call.hash:
+                text = f"acknowledged: {call}, but seen: {event}"
+                self._report("one_payload", call.who, call.session, text)
 
     # key_once
     def _check_keys(self):

@@ -110,37 +110,66 @@ class Inconclusive(unittest.TestCase):
 
 
 class AllowedLoss(unittest.TestCase):
+    """A session s9 whose only event is lost with its epoch, and that goes on with another one."""
 
-    def test_a_new_epoch_is_no_violation_where_the_fault_allows_it_and_resync_told_it(self):
-        records = history_model.records(2)
-        for line in records["runner"]:
+    def setUp(self):
+        self.records = history_model.records(2)
+        for line in self.records["runner"]:
             if line["what"] == "run":
                 line["allows"] = ["new_epoch"]
-        new = {"session": "s9", "epoch": "after", "sequence": 1, "time": 5, "kind": "custom"}
-        new |= {"of": "token", "status": "", "hash": "new"}
-        lost = {**new, "epoch": "before", "hash": "lost"}
-        place = {"session": "s9", "epoch": "before", "sequence": 0}
-        t = records["runner"][-1]["t"]
+        self.t = self.records["runner"][-1]["t"]
+        self.new = {"session": "s9", "epoch": "after", "sequence": 1, "time": 5, "kind": "custom"}
+        self.new |= {"of": "token", "status": "", "hash": "new"}
+        self.lost = {**self.new, "epoch": "before", "hash": "lost"}
+        self.place = {"session": "s9", "epoch": "before", "sequence": 0}
+        self.add_acked(9001, self.lost)
+        self.add_acked(9002, self.new)
+        self.add("observer-0", "subscribe", {"session": "s9", "after": {"epoch": "", "sequence": 0}})
+        self.add("observer-0", "subscribed", self.place)
+        self.add("observer-0", "event", {**self.lost, "skipped": 0})
+        self.asked = self.add("observer-0", "subscribe", {"session": "s9", "after": self.lost})
+        self.answer = self.add("observer-0", "subscribed", {**self.place, "epoch": "after"})
+        self.resync = self.add("observer-0", "resync", {**self.place, "epoch": "after"})
+        self.add("observer-0", "event", {**self.new, "skipped": 0})
+        self.add("final", "final", self.new)
+        top = {**self.place, "epoch": "after", "sequence": 1, "first": 1}
+        self.add("final", "final_top", top)
 
-        def add(name, what, fields):
-            records[name].insert(-1, {"t": t, "what": what, **fields})
+    def add(self, name, what, fields):
+        self.records[name].insert(-1, {"t": self.t, "what": what, **fields})
+        return self.records[name][-2]
 
-        for number, event in ((9001, lost), (9002, new)):
-            add("publisher-0", "call", {**event, "call": number, "key": event["hash"]})
-            acked = {"epoch": event["epoch"], "sequence": 1, "duplicate": False}
-            add("publisher-0", "outcome", {"call": number, "result": "acked", **acked})
-        asked = {"epoch": "", "sequence": 0}
-        add("observer-0", "subscribe", {"session": "s9", "after": asked})
-        add("observer-0", "subscribed", place)
-        add("observer-0", "event", {**lost, "skipped": 0})
-        add("observer-0", "resync", {**place, "epoch": "after"})
-        add("observer-0", "event", {**new, "skipped": 0})
-        add("final", "final", new)
-        add("final", "final_top", {**place, "epoch": "after", "sequence": 1, "first": 1})
-        self.assertEqual(verdict_of(records).word, history_checker.PASSED, verdict_of(records))
-        resync = [line for line in records["observer-0"] if line["what"] == "resync"]
-        records["observer-0"].remove(resync[0])
-        self.assertIn("one_epoch", invariants(verdict_of(records)))
+    def add_acked(self, number, event):
+        self.add("publisher-0", "call", {**event, "call": number, "key": event["hash"]})
+        acked = {"epoch": event["epoch"], "sequence": event["sequence"], "duplicate": False}
+        self.add("publisher-0", "outcome", {"call": number, "result": "acked", **acked})
+
+    def test_is_no_violation_where_the_fault_allows_it_and_resync_told_it(self):
+        verdict = verdict_of(self.records)
+        self.assertEqual(verdict.word, history_checker.PASSED, verdict)
+        for line in (self.asked, self.answer):
+            self.records["observer-0"].remove(line)
+        verdict = verdict_of(self.records)
+        self.assertEqual(verdict.word, history_checker.PASSED, verdict)
+
+    def test_is_found_where_no_resync_told_it(self):
+        self.records["observer-0"].remove(self.resync)
+        self.assertIn("position_kept", invariants(verdict_of(self.records)))
+        for line in (self.asked, self.answer):
+            self.records["observer-0"].remove(line)
+        self.assertIn("one_epoch", invariants(verdict_of(self.records)))
+
+    def test_is_found_where_the_answer_names_a_position_that_was_not_asked_for(self):
+        self.answer["sequence"] = self.resync["sequence"] = 1
+        self.assertIn("position_kept", invariants(verdict_of(self.records)))
+
+    def test_is_found_where_another_event_was_acknowledged_at_a_lost_position(self):
+        self.add_acked(9003, {**self.lost, "hash": "another"})
+        self.assertIn("one_payload", invariants(verdict_of(self.records)))
+
+    def test_is_found_where_an_acknowledged_event_is_gone_and_its_epoch_stays(self):
+        self.add_acked(9003, {**self.new, "sequence": 2, "hash": "gone"})
+        self.assertIn("acked_kept", invariants(verdict_of(self.records)))
 
 
 class Command(unittest.TestCase):

@@ -16,6 +16,7 @@ class Subscription:
     open: bool = False  # `subscribed` has arrived
     here: bool = True  # its connection stands
     leaving: bool = False
+    voided: dict | None = None  # the `subscribed` that gave another position: `resync` must follow
     fold: bool = False  # a fold may be under way ...
     fold_t: int | None = None  # ... whose first event arrived then
     stream_ended: bool = False
@@ -136,7 +137,9 @@ class ReaderRules:
         else:
             held.fold = False
             same_epoch = asked["epoch"] in ("", line["epoch"])
-            if line["sequence"] != asked["sequence"] or not same_epoch:
+            kept = line["sequence"] == asked["sequence"] and same_epoch
+            held.voided = None if kept else line
+            if not kept and not (self._may_lose and line["sequence"] == 0):
                 self._says("position_kept", line, f"asked for {asked}")
         held.open = True
         held.epoch, held.sequence = line["epoch"], line["sequence"]
@@ -148,6 +151,7 @@ class ReaderRules:
             return
         if not self._may_lose:
             self._says("one_epoch", line, "resync, though nothing may be lost")
+        held.voided = None
         held.open, held.fold, held.fold_t = True, line["sequence"] == 0, None
         held.epoch, held.sequence = line["epoch"], line["sequence"]
 
@@ -176,6 +180,9 @@ class ReaderRules:
                 self._says("one_epoch", line, f"another epoch than {held.epoch} without resync")
                 held.sequence = line["sequence"] - 1 - line["skipped"]
             held.epoch = line["epoch"]
+        if held.voided is not None:
+            self._says("position_kept", line, f"no resync, after {held.voided}")
+            held.voided = None
         if held.fold and held.fold_t is None:
             held.fold_t = line["t"]
         if line["sequence"] <= held.sequence:
