@@ -140,6 +140,7 @@ class TornStore(Fault):
     marker_s = 2.5  # its second, on a busy machine
     new_epochs = "every session gets a new epoch"
     refused = "restore it from a copy"
+    stuck = "nothing is appended any more"
 
     def __init__(self):
         self.ways = itertools.cycle(
@@ -151,7 +152,7 @@ class TornStore(Fault):
         self.whole, self.copy = stage.directory / "whole", stage.directory / "copy"
 
     async def strike(self, stage):
-        way, losses = next(self.ways), _data_losses(stage)
+        way, losses = next(self.ways), _losses_told(stage)
         await self._marker_passes(stage, store_files.commits_in_log(stage.store))
         if way == self._put_copy_back:
             await self._copy_the_running_store(stage)
@@ -163,9 +164,7 @@ class TornStore(Fault):
         answer = await self._start(stage)
         if way == self._flip_in_table or answer == self.refused:
             if answer != self.refused:
-                await asyncio.sleep(self.damaged_s)
-                lost = _data_losses(stage) - losses
-                answer += f", {lost} answers were DATA_LOSS" if lost else ", nothing missed it"
+                answer = await self._serve_damaged(stage, losses)
             answer += f"; put back whole: {await self._put_whole_back(stage)}"
         await stage.flowing()
         stage.hit(f"{damage}: {answer}")
@@ -190,6 +189,13 @@ class TornStore(Fault):
     @staticmethod
     def _said(stage, words):
         return any(words in line for line in stage.control.program.lines)
+
+    async def _serve_damaged(self, stage, losses):
+        """What came of it."""
+        await asyncio.sleep(self.damaged_s)
+        lost = _losses_told(stage) - losses
+        appends = "nothing is appended" if self._said(stage, self.stuck) else "appends go on"
+        return f"{lost} answers were DATA_LOSS, {appends}"
 
     async def _put_whole_back(self, stage):
         stage.publish.target = None
@@ -253,7 +259,7 @@ class TornStore(Fault):
         return f"a copy put back of commit {commits}, marked {store_files.marked(stage.store)}"
 
 
-def _data_losses(stage):
+def _losses_told(stage):
     """How often a participant was told so."""
     return sum(path.read_bytes().count(b'"DATA_LOSS"') for path in stage.histories.glob("*.jsonl"))
 
