@@ -191,7 +191,15 @@ class TornStore(Fault):
         return any(words in line for line in stage.control.program.lines)
 
     async def _serve_damaged(self, stage, losses):
-        """What came of it."""
+        """What came of it, once publishers or readers have met it."""
+        acked = stage.count("acked")
+        await stage.until(
+            lambda: stage.count("acked") > acked
+            or _losses_told(stage) > losses
+            or self._said(stage, self.stuck),
+            30,
+            "a damaged store is used",
+        )
         await asyncio.sleep(self.damaged_s)
         lost = _losses_told(stage) - losses
         appends = "nothing is appended" if self._said(stage, self.stuck) else "appends go on"
