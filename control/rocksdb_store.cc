@@ -49,6 +49,16 @@ absl::Status StoreError(const rocksdb::Status& status) {
   return absl::UnavailableError(absl::StrCat("store: ", status.ToString()));
 }
 
+// Why the store in the directory cannot be opened.
+absl::Status OpenError(const std::string& directory, const rocksdb::Status& status) {
+  if (status.IsCorruption()) {
+    return absl::DataLossError(absl::StrCat("store: ", directory, " is damaged (",
+                                            status.ToString(), "); restore it from a copy"));
+  }
+  return absl::UnavailableError(
+      absl::StrCat("store: cannot open ", directory, ": ", status.ToString()));
+}
+
 // What RocksDB has to say that matters goes to our log. Its own log file is on the disk that may be
 // full, and Debian's build ends the process (an assertion) when it writes there once more after
 // that.
@@ -87,21 +97,21 @@ absl::Status CheckFormat(rocksdb::DB& db, const std::string& directory) {
   std::string format;
   const rocksdb::Status found = db.Get({}, kFormatKey, &format);
   if (found.ok()) return format == kFormat ? absl::OkStatus() : refused(format);
-  if (!found.IsNotFound()) return StoreError(found);
+  if (!found.IsNotFound()) return OpenError(directory, found);
   const rocksdb::Status old = db.Get({}, kOldFormatKey, &format);
   if (old.ok()) return refused(format.size() == 1 ? format : "1 or 2");
-  if (!old.IsNotFound()) return StoreError(old);
+  if (!old.IsNotFound()) return OpenError(directory, old);
   const rocksdb::Status written = db.Put(Synced(), kFormatKey, kFormat);
-  return written.ok() ? absl::OkStatus() : StoreError(written);
+  return written.ok() ? absl::OkStatus() : OpenError(directory, written);
 }
 
-absl::StatusOr<uint64_t> FindCommits(rocksdb::DB& db) {
+absl::StatusOr<uint64_t> FindCommits(rocksdb::DB& db, const std::string& directory) {
   std::string commits;
   const rocksdb::Status found = db.Get({}, kCommitsKey, &commits);
   if (found.IsNotFound()) return 0;
-  if (!found.ok()) return StoreError(found);
+  if (!found.ok()) return OpenError(directory, found);
   if (commits.size() != sizeof(uint64_t)) {
-    return absl::DataLossError("store: the number of its commits is damaged");
+    return OpenError(directory, rocksdb::Status::Corruption("the number of its commits"));
   }
   return ReadNumber(commits);
 }
@@ -203,20 +213,13 @@ absl::Status RocksDbStore::OpenDb() {
     return absl::FailedPreconditionError(absl::StrCat(
         "store: ", directory, " is in use by another process (", status.ToString(), ")"));
   }
-  if (status.IsCorruption()) {
-    return absl::DataLossError(absl::StrCat("store: ", directory, " is damaged (",
-                                            status.ToString(), "); restore it from a copy"));
-  }
-  if (!status.ok()) {
-    return absl::UnavailableError(
-        absl::StrCat("store: cannot open ", directory, ": ", status.ToString()));
-  }
+  if (!status.ok()) return OpenError(directory, status);
   db_.reset(opened);
   return CheckFormat(*db_, directory);
 }
 
 absl::Status RocksDbStore::CheckCommits() {
-  const absl::StatusOr<uint64_t> commits = FindCommits(*db_);
+  const absl::StatusOr<uint64_t> commits = FindCommits(*db_, options_.directory);
   if (!commits.ok()) return commits.status();
   // Of this process, if it was open before; else the marker's.
   const uint64_t known = std::max(marker_->commits(), commits_.load());
@@ -249,7 +252,7 @@ absl::Status RocksDbStore::RenewEpochs(uint64_t commits) {
     if (++renewed % kRenewalsShownEach == 0) spdlog::info("store: {} new epochs", renewed);
   }
   // What lies behind a damaged block would keep its epoch, and could be appended to.
-  if (!at->status().ok()) return StoreError(at->status());
+  if (!at->status().ok()) return OpenError(options_.directory, at->status());
   // Last, so that a renewal that is interrupted is made again.
   const rocksdb::Status written = db_->Put(Synced(), kCommitsKey, Number(commits));
   if (!written.ok()) return StoreError(written);

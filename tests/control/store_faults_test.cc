@@ -249,6 +249,8 @@ TEST_F(StoreFaultsTest, ALogThatIsShortAndATableThatIsDamagedAreNotSilentEither)
     ++(survivor.ok() ? opened : refused);
     if (!survivor.ok()) {
       EXPECT_TRUE(absl::IsDataLoss(survivor.status())) << survivor.status();
+      EXPECT_TRUE(absl::StrContains(survivor.status().message(), "restore it from a copy"))
+          << survivor.status();
       continue;
     }
     const Census census = Count(**survivor);
@@ -334,6 +336,8 @@ TEST_F(StoreFaultsTest, AFlippedByteInATableDamagesTheSessionsInItsBlock) {
     const auto survivor = OpenCopy(copy());
     if (!survivor.ok()) {
       EXPECT_TRUE(absl::IsDataLoss(survivor.status())) << survivor.status();
+      EXPECT_TRUE(absl::StrContains(survivor.status().message(), "restore it from a copy"))
+          << survivor.status();
       ++refused;
       continue;
     }
