@@ -2,12 +2,14 @@
 // of its way to the disk and to its callers: before, half way through or after the n-th call that
 // is this step. Nothing happens until the file named by SESSIONCAST_KILL_AT_STEP is there, which
 // holds "KIND CALL WHEN N", such as "log write half 17"; it is read once, and calls count from then
-// on. Kinds: log, table, manifest, current, marker (files of a store), answer (a TCP socket, once a
-// log was synced).
+// on. The step stands for a moment before the process dies: what another thread says too early has
+// left by then. Kinds: log, table, manifest, current, marker (files of a store), answer (a TCP
+// socket, once a log was synced).
 //
 // Threads: any. Calls come before main() too, so everything here is set up at its first use.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -27,6 +29,7 @@ namespace {
 
 constexpr size_t kPlanBytesMax = 127;
 constexpr size_t kLineBytesMax = 511;
+constexpr int kStandsMs = 20;
 
 enum class Moment { kNone, kBefore, kHalf, kAfter };
 
@@ -103,6 +106,7 @@ Moment MomentOf(std::string_view kind, std::string_view call) {
       line.data(), line.size(), "\nkilled at step: %s %s %s, call %d, %zu of %zu bytes done\n",
       plan.kind.data(), plan.call.data(), plan.when.data(), plan.number, done, size);
   syscall(SYS_write, STDERR_FILENO, line.data(), bytes);
+  poll(nullptr, 0, kStandsMs);
   kill(getpid(), SIGKILL);
   while (true) pause();
 }
