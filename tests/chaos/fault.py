@@ -1,7 +1,5 @@
 """What a fault of tools/chaos is."""
 
-LATE_S_MAX = 60
-
 
 class Fault:
     """One kind of fault. `how` it is made and what must `hold` are printed; hit() of the stage is its evidence."""
@@ -14,6 +12,7 @@ class Fault:
     allows = ()
     between_s = (0.5, 2.5)
     seconds = 20
+    late_s_max = 60  # after that it strikes no more, whether it proved something or not
     left_out = None  # why it runs by name only
     once = False  # whether `tools/chaos --minutes` takes it in its first round only
     short = False  # whether it belongs to `tools/chaos --short`
@@ -33,7 +32,7 @@ class Fault:
     async def run(self, stage, seconds):
         """Strikes again and again for about so long, and until it has struck enough to prove something."""
         until = stage.now() + seconds
-        late = until + LATE_S_MAX
+        late = until + self.late_s_max
         while stage.now() < until or (len(stage.hits) < self.hits_min and stage.now() < late):
             await stage.flowing()
             await stage.pause(*self.between_s)

@@ -49,6 +49,7 @@ class KillAtStep(Fault):
     holds = "G1 G5 G6 G8: what was acknowledged is there, no position names two events"
     hits_min = 2 * len(WRITE_STEPS)
     between_s = (0, 0.2)
+    late_s_max = 180
     reaches_step_s = 30
     used_s = 1
     used_events = 10
@@ -136,6 +137,7 @@ class TornStore(Fault):
     hits_min = 8
     between_s = (0, 1)
     seconds = 30
+    late_s_max = 180
     damaged_s = 3  # so long is a damaged table served
     marker_s = 2.5  # its second, on a busy machine
     new_epochs = "every session gets a new epoch"
