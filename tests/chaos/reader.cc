@@ -78,8 +78,8 @@ std::optional<milliseconds> Reader::ReadOnce() {
   if (status.error_code() == grpc::OUT_OF_RANGE) {
     Resync(status);
   }
-  history_.Write("disconnected", {{"reason", CodeName(status.error_code())},
-                                  {"message", status.error_message()}});
+  history_.Write("disconnected",
+                 {{"reason", CodeName(status.error_code())}, {"message", status.error_message()}});
   return kAgainAfter;
 }
 
