@@ -5,6 +5,7 @@
 // {"close": {"complete": [...], "mark": [...]}} and {"end": true}, a line each. Says how far it is,
 // a line of JSON every 200 ms.
 #include <condition_variable>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <mutex>
@@ -149,4 +150,9 @@ int Run() {
 }  // namespace
 }  // namespace sessioncast::chaos
 
-int main() { return sessioncast::chaos::Run(); }
+int main() {
+  // Calls fail at once while a channel connects, so that nobody polls for it but gRPC itself: every
+  // 5 s, if not told otherwise, while an attempt may take 2 s.
+  setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "100", 1);
+  return sessioncast::chaos::Run();
+}
