@@ -216,7 +216,9 @@ void Publishers::CheckRefusal(const Attempt& attempt, const Before& before,
   const NaiveLife& life = log_.Current(session_id);
   const std::string what = absl::StrCat(attempt.label, " is refused: ", status.ToString());
   if (absl::IsFailedPrecondition(status)) {
-    if (!life.Ended()) Violate(session_id, what + "; durably, it has not");
+    // A removal of unknown outcome may show before the broker has looked again.
+    const bool removed = life.events.empty() && log_.lives().count(session_id) > 0;
+    if (!life.Ended() && !removed) Violate(session_id, what + "; durably, it has not");
     if (before.key_kept && before.epoch == life.epoch && life.KeepsKey(attempt.key))
       Violate(session_id, what + "; its key was known");
     return;
