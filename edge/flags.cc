@@ -61,6 +61,11 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
   Add(app, "post_bytes_max", sockets.post_bytes_max, "One POST body")
       ->check(CLI::Range(1, 64 * 1024 * 1024));
   Add(app, "connections_max", sockets.connections_max, "Connections at a time");
+  Add(app, "handshakes_per_s_max", sockets.handshakes_per_s_max,
+      "Connections that may begin in a second; those beyond it wait their turn")
+      ->check(CLI::Range(1, 1'000'000));
+  AddMilliseconds(app, "handshake_wait_ms_max", sockets.handshake_wait_max,
+                  "One that would wait for longer is answered 503", CLI::Range(0, 60'000));
   Add(app, "sessions_max", options.sessions.sessions_max,
       "Sessions that one connection may subscribe to");
   Add(app, "socket_queue_bytes_max", options.upstream.hub.pace.queue_bytes_max,

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "edge/engineio/admission.h"
 #include "edge/engineio/connection.h"
 #include "edge/engineio/held.h"
 #include "edge/engineio/http.h"
@@ -36,6 +37,7 @@ struct EngineOptions {
   size_t io_threads = 1;  // 1..64
   std::string path = "/socket.io/";  // the '/' at its end may be left out
   size_t connections_max = 100'000;  // beyond it handshakes are answered 503
+  AdmissionOptions admission;        // beyond it they wait, then are answered 503
   int send_buffer_bytes = 0;         // of a TCP connection (SO_SNDBUF); 0: as the system has it
   ConnectionLimits connection;
   HttpLimits http;

@@ -72,7 +72,10 @@ struct EngineThread::EngineError {
   std::string message;
 };
 
-EngineThread::EngineThread(Engine& engine, IoThread& thread) : engine_(engine), thread_(thread) {
+EngineThread::EngineThread(Engine& engine, IoThread& thread)
+    : engine_(engine),
+      thread_(thread),
+      admission_(engine.options_.admission, engine.options_.io_threads) {
   answerer_.owner_of = [this](const RequestHead& head) { return OwnerOf(head); };
   answerer_.move_to = [this](size_t owner, TcpArrival arrival) {
     EngineThread& part = *engine_.parts_[owner];
@@ -272,16 +275,42 @@ void EngineThread::AnswerKnown(const HttpPointer& http,
 void EngineThread::AnswerHandshake(const HttpPointer& http) {
   const RequestHead& head = http->head();
   if (const std::optional<EngineError> error = CheckHandshake(head)) return Refuse(http, *error);
-  if (closed_ || engine_.connections() >= engine_.options_.connections_max) {
-    http->CloseAfterReply();
-    http->Reply(PlainResponse(503, "Too many connections"));
-    return;
+  const Clock::time_point now = Clock::now();
+  const std::optional<Clock::time_point> at = admission_.Admit(now);
+  if (!at.has_value()) return TurnAway(http, "Too many handshakes");
+  if (*at <= now) return OpenConnection(http);
+  waiting_.push_back({*at, http, http->request_number()});
+  if (!next_waiting_.pending()) next_waiting_ = thread_.At(*at, [this] { AnswerWaiting(); });
+}
+
+void EngineThread::AnswerWaiting() {
+  while (!waiting_.empty() && (closed_ || waiting_.front().at <= Clock::now())) {
+    const HttpPointer http = waiting_.front().http.lock();
+    const uint64_t request_number = waiting_.front().request_number;
+    waiting_.pop_front();
+    if (http != nullptr && !http->closed() && http->request_number() == request_number)
+      OpenConnection(http);
   }
-  if (!head.wants_websocket) {
+  if (!waiting_.empty())
+    next_waiting_ = thread_.At(waiting_.front().at, [this] { AnswerWaiting(); });
+}
+
+void EngineThread::TurnAway(const HttpPointer& http, std::string_view why) {
+  http->CloseAfterReply();
+  HttpResponse response = PlainResponse(503, std::string(why));
+  response.headers.emplace_back("Retry-After", "1");
+  http->Reply(std::move(response));
+}
+
+void EngineThread::OpenConnection(const HttpPointer& http) {
+  if (closed_ || engine_.connections() >= engine_.options_.connections_max)
+    return TurnAway(http, "Too many connections");
+  if (!http->head().wants_websocket) {
     const std::shared_ptr<Connection> connection = Open(http);
     if (!engine_.options_.cookie.empty()) {
-      http->AddReplyField("Set-Cookie", absl::StrCat(engine_.options_.cookie, "=", connection->sid(),
-                                                     "; Path=/; HttpOnly; SameSite=Lax"));
+      http->AddReplyField("Set-Cookie",
+                          absl::StrCat(engine_.options_.cookie, "=", connection->sid(),
+                                       "; Path=/; HttpOnly; SameSite=Lax"));
     }
     connection->OpenPolling(engine_.options_.accept(*connection), http);
     return;
@@ -358,7 +387,8 @@ void EngineThread::OnEnded() { --engine_.connections_; }
 Held EngineThread::CountHeld() const {
   const IoThread::Loop& loop = thread_.loop();
   Held held{connections_.size(), loop.open_streams, loop.timers()};
-  for (const auto& [sid, connection] : connections_) held.queued_bytes += connection->queued_bytes();
+  for (const auto& [sid, connection] : connections_)
+    held.queued_bytes += connection->queued_bytes();
   return held;
 }
 
@@ -370,6 +400,7 @@ void EngineThread::CloseAll() {
   for (const std::shared_ptr<Connection>& connection : all) {
     connection->Close(DisconnectReason::kServerShuttingDown);
   }
+  AnswerWaiting();
 }
 
 }  // namespace sessioncast::engineio

@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "edge/engineio/admission.h"
 #include "edge/engineio/connection.h"
 #include "edge/engineio/engine.h"
 #include "edge/engineio/held.h"
@@ -45,6 +48,12 @@ class EngineThread : public ConnectionHome {
  private:
   struct EngineError;
   using HttpPointer = std::shared_ptr<HttpConnection>;
+  // A handshake that is answered later. Bounded by the admission's wait.
+  struct Waiting {
+    Clock::time_point at;
+    std::weak_ptr<HttpConnection> http;
+    uint64_t request_number;
+  };
 
   size_t OwnerOf(const RequestHead& head);
   void Answer(const HttpPointer& http);
@@ -54,6 +63,10 @@ class EngineThread : public ConnectionHome {
   void AnswerEngine(const HttpPointer& http);
   void AnswerKnown(const HttpPointer& http, const std::shared_ptr<Connection>& connection);
   void AnswerHandshake(const HttpPointer& http);
+  void AnswerWaiting();
+  void OpenConnection(const HttpPointer& http);
+  // 503.
+  void TurnAway(const HttpPointer& http, std::string_view why);
   std::optional<EngineError> Check(const RequestHead& head) const;
   std::optional<EngineError> CheckKnown(const RequestHead& head,
                                         const Connection& connection) const;
@@ -71,6 +84,9 @@ class EngineThread : public ConnectionHome {
   HttpConnection::Answerer answerer_;
   bool closed_ = false;
   absl::flat_hash_map<std::string, std::shared_ptr<Connection>> connections_;
+  Admission admission_;
+  std::deque<Waiting> waiting_;  // the first to be answered in front
+  Timer next_waiting_;
   std::vector<std::shared_ptr<Connection>> flush_list_;
   size_t flushed_ = 0;  // of flush_list_
 };

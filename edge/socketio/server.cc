@@ -59,6 +59,8 @@ engineio::EngineOptions EngineOptionsOf(const Options& options) {
   engine.io_threads = options.io_threads;
   engine.path = options.path;
   engine.connections_max = options.connections_max;
+  engine.admission.handshakes_per_s_max = options.handshakes_per_s_max;
+  engine.admission.wait_max = options.handshake_wait_max;
   engine.send_buffer_bytes = options.send_buffer_bytes;
   engine.connection = ConnectionLimitsOf(options);
   engine.http = HttpLimitsOf(options);

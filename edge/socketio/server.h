@@ -231,6 +231,8 @@ struct Options {
   int unsent_bytes_max = 16 * 1024;
   int send_buffer_bytes = 0;  // of a TCP connection in the kernel (SO_SNDBUF); 0: as the system has it
   size_t connections_max = 100'000;                       // beyond it handshakes are answered 503
+  size_t handshakes_per_s_max = 10'000;                   // ours; beyond it they wait, at most handshake_wait_max, else 503
+  std::chrono::milliseconds handshake_wait_max{10'000};
   // Origins that may use the server from a browser ("https://app.example"; "*": any). `cors_loopback`: also the
   // server's own origin (Host) and loopback ones. An absent Origin is a program and always allowed here.
   std::vector<std::string> cors_origins;

@@ -143,8 +143,8 @@ TEST_F(HandshakeTest, TheFirstOfSeveralErrorsIsTold) {
 TEST_F(HandshakeTest, ParametersAreDecodedAndTheLastOfTwoCounts) {
   for (const char* query :
        {"EIO=4&transport=poll%69ng", "E%49O=%34&transport=polling",
-        "EIO=4&transport=x&transport=polling", "EIO=4&transport=polling&sid=none&sid=",
-        "EIO=4&transport=polling&unknown=a+b&=&&t=x"}) {
+        "EIO=4&transport=x&transport=polling",
+        "EIO=4&transport=polling&sid=none&sid=", "EIO=4&transport=polling&unknown=a+b&=&&t=x"}) {
     EXPECT_EQ(Get(std::string("/engine.io/?") + query).status, 200) << query;
   }
   ExpectError(Get("/engine.io/?EIO=4&transport=polling+"), 0, "Transport unknown");
@@ -250,6 +250,51 @@ TEST_F(HandshakeTest, BeyondTheLimitOnConnectionsHandshakesAreAnswered503) {
   second.SendText("1");
   ASSERT_EQ(closes_.WaitFor(1).size(), 1u);
   EXPECT_EQ(Get(kPolling).status, 200);
+}
+
+// Twelve come at once, and the first burst is two.
+TEST_F(HandshakeTest, BeyondTheirRateHandshakesWaitTheirTurn) {
+  options_.io_threads = 1;
+  options_.admission = {20, std::chrono::seconds(30), std::chrono::milliseconds(100)};
+  std::vector<std::unique_ptr<tests::RawTcp>> clients;
+  port();
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 6; ++i) {
+    clients.push_back(std::make_unique<tests::RawTcp>(port()));
+    tests::Send(*clients.back(), {"GET", kPolling, {}, ""});
+  }
+  std::vector<std::unique_ptr<RawWebSocket>> sockets;
+  for (int i = 0; i < 6; ++i) sockets.push_back(std::make_unique<RawWebSocket>(port(), kWebSocket));
+  for (const auto& socket : sockets) EXPECT_EQ(socket->response().status, 101);
+  for (const auto& client : clients) {
+    ASSERT_TRUE(client->ReadSome());
+    EXPECT_EQ(client->buffer().substr(9, 3), "200");
+  }
+  EXPECT_EQ(engine_->connections(), 12u);
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(400));
+}
+
+TEST_F(HandshakeTest, HandshakesThatWouldWaitTooLongAreAnswered503) {
+  options_.io_threads = 1;
+  options_.admission = {1, std::chrono::seconds(0), std::chrono::milliseconds(0)};
+  OpenPolling();
+  const tests::RawResponse refused = Get(kPolling);
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.headers.at("retry-after"), "1");
+}
+
+TEST_F(HandshakeTest, HandshakesThatWaitAreTurnedAwayWhenTheEngineEnds) {
+  options_.io_threads = 1;
+  options_.admission = {1, std::chrono::seconds(30), std::chrono::milliseconds(0)};
+  OpenPolling();
+  tests::RawTcp waits(port());
+  tests::Send(waits, {"GET", kPolling, {}, ""});
+  tests::RawTcp behind(port());
+  tests::Send(behind, {"GET", "/else", {}, ""});
+  ASSERT_TRUE(behind.ReadSome());  // what came before it is known
+  engine_->Stop();
+  ASSERT_TRUE(waits.ReadSome());
+  EXPECT_EQ(waits.buffer().substr(9, 3), "503");
 }
 
 }  // namespace
