@@ -253,7 +253,7 @@ void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append
     } else {
       spdlog::warn("session {}: an append failed: {}", session.id, outcome.status.ToString());
       session.AppendFailed(after + 1, outcome.status, effects);
-      if (absl::IsUnavailable(outcome.status)) LookAgainLater(shard, session);
+      if (absl::IsUnavailable(outcome.status)) LookAgainLater(shard, session.id);
     }
     if (session.state == Session::State::kFailed && session.appends_in_flight == 0) {
       StartLoad(shard, session, effects);
@@ -266,20 +266,22 @@ void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append
   Run(std::move(effects));
 }
 
-void Broker::LookAgainLater(Shard& shard, Session& session) {
-  if (std::exchange(session.look_again_waits, true)) return;
-  deadlines_.Later([this, &shard, session_id = session.id] { LookAgain(shard, session_id); });
+void Broker::LookAgainLater(Shard& shard, const std::string& session_id) {
+  if (!shard.look_again.insert(session_id).second) return;
+  deadlines_.Later([this, &shard, session_id] { LookAgain(shard, session_id); });
 }
 
 void Broker::LookAgain(Shard& shard, const std::string& session_id) {
   Effects effects;
   {
     absl::MutexLock lock(&shard.mutex);
+    shard.look_again.erase(session_id);
+    if (!store_.CheckWritable().ok()) return LookAgainLater(shard, session_id);
     const auto found = shard.sessions.find(session_id);
     if (found == shard.sessions.end()) return;
     Session& session = *found->second;
-    session.look_again_waits = false;
-    if (!store_.CheckWritable().ok()) return LookAgainLater(shard, session);
+    // A load that is under way may have begun before.
+    if (session.state == Session::State::kLoading) return LookAgainLater(shard, session_id);
     // An append that is under way finds out by itself.
     if (session.state != Session::State::kReady || session.appends_in_flight > 0) return;
     StartLoad(shard, session, effects);

@@ -64,8 +64,9 @@ struct ReadRequest {
 struct FoldRequest {
   std::string session_id;
   uint64_t after_sequence = 0;
-  std::optional<v1::Position> through;  // the top of its first piece; nothing: this is the first
-  size_t bytes_max = 256 * 1024;        // one event always fits
+  // The top of its first piece; nothing: this is the first.
+  std::optional<v1::Position> through = std::nullopt;
+  size_t bytes_max = 256 * 1024;  // one event always fits
 };
 
 struct ReadPage {
@@ -184,7 +185,8 @@ class Broker {
   // For a session that has subscribers and could not be loaded.
   void RetryLoad(Shard& shard, const std::string& session_id);
   // What an append of unknown outcome left in the store shows once the store takes appends again.
-  void LookAgainLater(Shard& shard, Session& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
+  void LookAgainLater(Shard& shard, const std::string& session_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   void LookAgain(Shard& shard, const std::string& session_id);
   // After each use: what it costs; it may leave.
   void Settled(Shard& shard, Session& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);

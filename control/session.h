@@ -80,8 +80,6 @@ class Session {
   std::set<std::shared_ptr<Subscriber>> subscribers;
   // It could not be loaded, and will be tried again.
   bool retry_waits = false;
-  // An append had no outcome, and the store will be asked what became of it.
-  bool look_again_waits = false;
   size_t bytes_counted = 0;
   std::list<Session*>::iterator use;
 
@@ -94,6 +92,9 @@ struct Shard {
   absl::Mutex mutex;
   std::unordered_map<std::string, std::unique_ptr<Session>> sessions ABSL_GUARDED_BY(mutex);
   std::list<Session*> by_use ABSL_GUARDED_BY(mutex);  // the last used first
+  // Ids of sessions of which an append had no outcome: the store will be asked what became of it.
+  // Also of those that left memory since, as they may come back before the store knows.
+  std::set<std::string> look_again ABSL_GUARDED_BY(mutex);
 };
 
 }  // namespace sessioncast::control

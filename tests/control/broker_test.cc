@@ -105,6 +105,26 @@ TEST_F(BrokerTest, AFullStoreRefusesAtTheDoorReadsOnAndShowsWhatItWasLeftWith) {
   EXPECT_TRUE(again->duplicate);
 }
 
+// Found by the simulation: what is to be looked at again was forgotten with the session's memory.
+TEST_F(BrokerTest, WhatAFullStoreWasLeftWithShowsInASessionThatCameBackToMemoryBeforeIt) {
+  options_.deadlines.retry_ms = 10;
+  Restart();
+  store_.Hold();
+  Result<Published> hit;
+  broker_->Publish(CustomEvent("s1", "a"), "k", hit.Done());
+  store_.LetGo(Fault::kIsFull);
+  EXPECT_TRUE(absl::IsUnavailable(hit.Get().status()));
+  // It has no events, so it is in memory only while somebody asks.
+  EXPECT_TRUE(absl::IsNotFound(Snapshot("s1").status()));
+  const absl::Time until = absl::Now() + kDeadline;
+  for (const int checks = store_.checks(); store_.checks() < checks + 2; std::this_thread::yield())
+    ASSERT_LT(absl::Now(), until) << "nobody looks again";
+  Reader reader(*broker_, "s1");
+  EXPECT_TRUE(absl::IsNotFound(Snapshot("s1").status()));
+  store_.MakeRoom();
+  reader.WaitFor(1);
+}
+
 TEST_F(BrokerTest, PublishersOfOneSessionGetDensePositionsFromManyThreads) {
   constexpr int kThreads = 8;
   constexpr int kEvents = 200;

@@ -40,6 +40,7 @@ class FaultyStore : public control::MemoryStore {
   }
 
   absl::Status CheckWritable() const override {
+    ++checks_;
     if (full_) return absl::ResourceExhaustedError("told to be full");
     return absl::OkStatus();
   }
@@ -106,6 +107,8 @@ class FaultyStore : public control::MemoryStore {
   void FailLoads() { loads_fail_ = true; }
   void HealLoads() { loads_fail_ = false; }
   int loads() const { return loads_; }
+  // How often it was asked whether it takes appends.
+  int checks() const { return checks_; }
 
  private:
   bool MayPass() const { return !held_; }
@@ -123,6 +126,7 @@ class FaultyStore : public control::MemoryStore {
   std::vector<control::StoreAppendPtr> left_;
   std::atomic<bool> loads_fail_{false};
   std::atomic<int> loads_{0};
+  mutable std::atomic<int> checks_{0};
 };
 
 }  // namespace sessioncast::test

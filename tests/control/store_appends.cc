@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -57,9 +58,15 @@ std::vector<control::AppendOutcome> Commit(control::Store& store,
 std::vector<control::StoreAppendPtr> AsTheDiskHasIt(
     absl::Span<const control::StoreAppendPtr> group) {
   std::vector<control::StoreAppendPtr> written;
+  std::map<control::AppendChain*, std::shared_ptr<control::AppendChain>> chains;
   for (const control::StoreAppendPtr& append : group) {
     auto copy = std::make_shared<control::StoreAppend>(*append);
-    copy->chain = nullptr;
+    if (append->chain != nullptr) {
+      if (append->chain->broken) continue;  // refused, so never written
+      std::shared_ptr<control::AppendChain>& chain = chains[append->chain.get()];
+      if (chain == nullptr) chain = std::make_shared<control::AppendChain>();
+      copy->chain = chain;
+    }
     written.push_back(std::move(copy));
   }
   return written;

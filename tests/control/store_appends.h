@@ -21,7 +21,8 @@ control::StoreAppend Trimming(control::StoreAppend append, uint64_t kept_from);
 std::vector<control::AppendOutcome> Commit(control::Store& store,
                                            std::vector<control::StoreAppend> appends);
 
-// A group that was written, and shows later whatever became of its chains in memory.
+// What the disk has of a group that was written, and shows later whatever became of its chains in
+// memory.
 std::vector<control::StoreAppendPtr> AsTheDiskHasIt(
     absl::Span<const control::StoreAppendPtr> group);
 

@@ -66,6 +66,12 @@ class NaiveLog {
   // It is durable from now on.
   void Append(const control::StoreAppend& append, absl::Time now);
 
+  // What is durable in it showed late, after a full disk: until the broker has loaded it again, it
+  // speaks for what it knew before.
+  void ShowsLate(const std::string& session_id) { late_.insert(session_id); }
+  void Loaded(const std::string& session_id) { late_.erase(session_id); }
+  bool BrokerIsBehind(const std::string& session_id) const { return late_.count(session_id) > 0; }
+
   // The life that the session is in; one without events if there is none.
   const NaiveLife& Current(const std::string& session_id) const;
   // Of any life; null: nothing durable has this position.
@@ -87,6 +93,7 @@ class NaiveLog {
   Violations& violations_;
   std::map<std::string, std::vector<NaiveLife>> lives_;  // by session; the last is the current one
   std::set<std::string> epochs_;
+  std::set<std::string> late_;
 };
 
 }  // namespace sessioncast::test

@@ -46,7 +46,7 @@ BUGS = {
     ),
     "never_looks_again": (
         "control/broker.cc",
-        "      if (absl::IsUnavailable(outcome.status)) LookAgainLater(shard, session);\n",
+        "      if (absl::IsUnavailable(outcome.status)) LookAgainLater(shard, session.id);\n",
         "",
     ),
     "load_wakes_nobody": (

@@ -211,14 +211,12 @@ void Publishers::Refused(Attempt& attempt, const Before& before, const absl::Sta
 
 void Publishers::CheckRefusal(const Attempt& attempt, const Before& before,
                               const absl::Status& status) {
-  if (absl::IsResourceExhausted(status)) return;
   const std::string& session_id = attempt.event.session_id();
+  if (absl::IsResourceExhausted(status) || log_.BrokerIsBehind(session_id)) return;
   const NaiveLife& life = log_.Current(session_id);
   const std::string what = absl::StrCat(attempt.label, " is refused: ", status.ToString());
   if (absl::IsFailedPrecondition(status)) {
-    // A removal of unknown outcome may show before the broker has looked again.
-    const bool removed = life.events.empty() && log_.lives().count(session_id) > 0;
-    if (!life.Ended() && !removed) Violate(session_id, what + "; durably, it has not");
+    if (!life.Ended()) Violate(session_id, what + "; durably, it has not");
     if (before.key_kept && before.epoch == life.epoch && life.KeepsKey(attempt.key))
       Violate(session_id, what + "; its key was known");
     return;
@@ -243,7 +241,9 @@ void Publishers::Ended(const control::ClarificationEnd& end, const Before& befor
       Violate(end.session_id, what + ", and another has won");
     return;
   }
-  if (IsUnknown(result.status()) || absl::IsResourceExhausted(result.status())) return;
+  if (IsUnknown(result.status()) || absl::IsResourceExhausted(result.status()) ||
+      log_.BrokerIsBehind(end.session_id))
+    return;
   const NaiveLife& life = log_.Current(end.session_id);
   const auto all = life.Clarifications(life.top());
   const auto known = all.find(end.clarification_id);

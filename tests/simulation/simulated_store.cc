@@ -50,6 +50,7 @@ std::vector<control::AppendOutcome> SimulatedStore::Commit(
 
 void SimulatedStore::MakeRoom() {
   Store(left_, scheduler_.Pick(static_cast<uint32_t>(left_.size()) + 1));
+  for (const control::StoreAppendPtr& append : left_) log_.ShowsLate(append->session_id);
   left_.clear();
   full_ = false;
 }
@@ -62,7 +63,9 @@ absl::Status SimulatedStore::CheckWritable() const {
 absl::Status SimulatedStore::Load(const std::string& session_id,
                                   absl::FunctionRef<void(const control::StoredSession&)> session,
                                   absl::FunctionRef<void(const control::StoredEventPtr&)> each) {
-  return Fails() ? Failure() : store_.Load(session_id, session, each);
+  if (Fails()) return Failure();
+  log_.Loaded(session_id);
+  return store_.Load(session_id, session, each);
 }
 
 absl::Status SimulatedStore::ReadRange(
