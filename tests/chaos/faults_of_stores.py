@@ -127,6 +127,55 @@ class KillAtStep(Fault):
         return said
 
 
+class PowerLoss(KillAtStep):
+    """The machine's power fails while control writes: what was not synced is gone, or half of it."""
+
+    name = "power_loss"
+    how = "at the n-th write to its log, control's log loses all that was not synced, or the second half of that, and control dies (SIGKILL, by a library that is preloaded)"
+    holds = "G2 G4 G5: nothing that was acknowledged, or seen, is lost; no session needs a new epoch"
+    hits_min = 6
+
+    def __init__(self):
+        super().__init__()
+        self.write_steps = itertools.cycle([("log write lost", 60), ("log write torn", 60)])
+
+    async def strike(self, stage):
+        acked = stage.count("acked")
+        step, number_max = next(self.write_steps)
+        self._arm(stage, step, number_max)
+        await stage.control.program.wait(self.reaches_step_s)
+        died = await self._how_it_died(stage, step)
+        self.plan.unlink()
+        await stage.control.start()
+        await stage.flowing()
+        stage.hit(f"control ended by signal 9, {died}; there were {acked} events")
+
+
+class SyncFails(KillAtStep):
+    """The disk says that it could not sync."""
+
+    name = "sync_fails"
+    how = "the n-th sync of control's log fails with EIO (by a library that is preloaded)"
+    holds = "G16: control ends at once (exit code 4), and what was acknowledged is there after its start"
+    hits_min = 5
+    ends_with = 4
+
+    async def strike(self, stage):
+        acked = stage.count("acked")
+        self._arm(stage, "log sync fails", 60)
+        stage.control.program.expected_end = True
+        code = await stage.control.program.wait(self.reaches_step_s)
+        await stage.control.kill()  # nobody is led to it any more
+        said = [line for line in stage.control.program.lines if line.startswith("failed at step:")]
+        if code != self.ends_with or not said:
+            tail = stage.control.program.tail()
+            raise RuntimeError(f"control ended with {code}, not with {self.ends_with}\n{tail}")
+        self.plan.unlink()
+        await stage.control.start()
+        await stage.flowing()
+        stage.hit(f"{said[0]}; control ended with {code}; there were {acked} events")
+
+
 class TornStore(Fault):
     """Control is killed under load, and its store comes back damaged, or older."""
 
@@ -274,4 +323,4 @@ def _losses_told(stage):
     return sum(path.read_bytes().count(b'"DATA_LOSS"') for path in stage.histories.glob("*.jsonl"))
 
 
-FAULTS = [KillAtStep, TornStore]
+FAULTS = [KillAtStep, PowerLoss, SyncFails, TornStore]

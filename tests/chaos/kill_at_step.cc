@@ -3,20 +3,24 @@
 // is this step. Nothing happens until the file named by SESSIONCAST_KILL_AT_STEP is there, which
 // holds "KIND CALL WHEN N", such as "log write half 17"; it is read once, and calls count from then
 // on. The step stands for a moment before the process dies: what another thread says too early has
-// left by then. Kinds: log, table, manifest, current, marker (files of a store), answer (a TCP
-// socket, once a log was synced).
+// left by then. WHEN may also be a loss of power after a write (`lost`: nothing of the file that
+// was not synced is left; `torn`: the first half of that) or, of a sync, an error of the disk
+// (`fails`). Kinds: log, table, manifest, current, marker (files of a store), answer (a TCP socket,
+// once a log was synced).
 //
 // Threads: any. Calls come before main() too, so everything here is set up at its first use.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <climits>
 #include <csignal>
 #include <cstdio>
@@ -31,7 +35,7 @@ constexpr size_t kPlanBytesMax = 127;
 constexpr size_t kLineBytesMax = 511;
 constexpr int kStandsMs = 20;
 
-enum class Moment { kNone, kBefore, kHalf, kAfter };
+enum class Moment { kNone, kBefore, kHalf, kAfter, kLost, kTorn, kFails };
 
 struct Plan {
   std::array<char, 16> kind{};
@@ -45,6 +49,9 @@ std::mutex plan_mutex;
 std::atomic<bool> armed{false};
 std::atomic<bool> log_synced{false};
 std::atomic<int> calls{0};
+// Of the log that is being written.
+std::atomic<ino_t> synced_inode{0};
+std::atomic<off_t> synced_bytes{0};
 
 template <typename Function>
 Function Next(const char* name) {
@@ -97,15 +104,22 @@ Moment MomentOf(std::string_view kind, std::string_view call) {
   if (++calls != plan.number) return Moment::kNone;
   const std::string_view when = plan.when.data();
   if (when == "before") return Moment::kBefore;
+  if (when == "lost") return Moment::kLost;
+  if (when == "torn") return Moment::kTorn;
+  if (when == "fails") return Moment::kFails;
   return when == "half" ? Moment::kHalf : Moment::kAfter;
 }
 
-[[noreturn]] void Die(size_t done, size_t size) {
+void Say(const char* what, size_t done, size_t size) {
   std::array<char, kLineBytesMax + 1> line{};
   const int bytes = std::snprintf(
-      line.data(), line.size(), "\nkilled at step: %s %s %s, call %d, %zu of %zu bytes done\n",
+      line.data(), line.size(), "\n%s at step: %s %s %s, call %d, %zu of %zu bytes done\n", what,
       plan.kind.data(), plan.call.data(), plan.when.data(), plan.number, done, size);
   syscall(SYS_write, STDERR_FILENO, line.data(), bytes);
+}
+
+[[noreturn]] void Die(size_t done, size_t size) {
+  Say("killed", done, size);
   poll(nullptr, 0, kStandsMs);
   kill(getpid(), SIGKILL);
   while (true) pause();
@@ -129,12 +143,44 @@ int AroundWhole(Moment moment, Whole whole) {
   return Around(moment, 0, whole, [](size_t) {});
 }
 
+// What a loss of power leaves of a file: all that was synced, and perhaps a part of the rest.
+[[noreturn]] void LosePower(int fd, Moment moment) {
+  struct stat file = {};
+  fstat(fd, &file);
+  const off_t synced = file.st_ino == synced_inode ? synced_bytes.load() : 0;
+  const off_t left = moment == Moment::kTorn ? synced + (file.st_size - synced) / 2 : synced;
+  // What was said too early leaves first.
+  poll(nullptr, 0, kStandsMs);
+  if (ftruncate(fd, left) != 0) abort();
+  Die(static_cast<size_t>(left), static_cast<size_t>(file.st_size));
+}
+
 int Sync(int fd, int (*next)(int)) {
-  if (!IsArmed()) return next(fd);
   const std::string_view kind = KindOf(fd);
-  const int result = AroundWhole(MomentOf(kind, "sync"), [&] { return next(fd); });
-  if (kind == "log") log_synced = true;
+  const Moment moment = IsArmed() ? MomentOf(kind, "sync") : Moment::kNone;
+  if (moment == Moment::kFails) {
+    Say("failed", 0, 0);
+    errno = EIO;
+    return -1;
+  }
+  const int result = AroundWhole(moment, [&] { return next(fd); });
+  struct stat file = {};
+  if (kind == "log" && result == 0 && fstat(fd, &file) == 0) {
+    log_synced = true;
+    synced_bytes = file.st_size;
+    synced_inode = file.st_ino;
+  }
   return result;
+}
+
+// `next` writes so many bytes.
+template <typename Next>
+ssize_t Write(int fd, size_t size, Next next) {
+  const Moment moment = MomentOf(KindOf(fd), "write");
+  const ssize_t written = Around(
+      moment, size, [&] { return next(size); }, next);
+  if (moment == Moment::kLost || moment == Moment::kTorn) LosePower(fd, moment);
+  return written;
 }
 
 size_t BytesOf(const msghdr& message) {
@@ -159,17 +205,13 @@ extern "C" {
 ssize_t write(int fd, const void* data, size_t size) {
   static const auto next = Next<ssize_t (*)(int, const void*, size_t)>("write");
   if (!IsArmed()) return next(fd, data, size);
-  return Around(
-      MomentOf(KindOf(fd), "write"), size, [&] { return next(fd, data, size); },
-      [&](size_t half) { return next(fd, data, half); });
+  return Write(fd, size, [&](size_t bytes) { return next(fd, data, bytes); });
 }
 
 ssize_t pwrite(int fd, const void* data, size_t size, off_t at) {
   static const auto next = Next<ssize_t (*)(int, const void*, size_t, off_t)>("pwrite");
   if (!IsArmed()) return next(fd, data, size, at);
-  return Around(
-      MomentOf(KindOf(fd), "write"), size, [&] { return next(fd, data, size, at); },
-      [&](size_t half) { return next(fd, data, half, at); });
+  return Write(fd, size, [&](size_t bytes) { return next(fd, data, bytes, at); });
 }
 
 int fdatasync(int fd) {
