@@ -277,6 +277,7 @@ void Broker::LookAgain(Shard& shard, const std::string& session_id) {
     absl::MutexLock lock(&shard.mutex);
     shard.look_again.erase(session_id);
     if (!store_.CheckWritable().ok()) return LookAgainLater(shard, session_id);
+    deadlines_.Notify(options_.clock());  // those of what shows now may have passed
     const auto found = shard.sessions.find(session_id);
     if (found == shard.sessions.end()) return;
     Session& session = *found->second;

@@ -217,5 +217,26 @@ TEST_F(BrokerLifeTest, ShorterTimesThanTheDefaultsHoldToo) {
   WaitUntilGone("s2");
 }
 
+// Found by the simulation: the index was looked at when the limit passed, and had nothing yet.
+TEST_F(BrokerLifeTest, ALimitThatPassesWhileTheStoreIsFullEndsItsQuestionOnceThereIsRoom) {
+  store_.Hold();
+  Result<Published> asked;
+  v1::Event question = QuestionEvent("s1", "c1");
+  question.mutable_clarification()->mutable_time_limit()->set_seconds(60);
+  broker_->Ask(question, asked.Done());
+  store_.LetGo(Fault::kIsFull);
+  EXPECT_TRUE(absl::IsUnavailable(asked.Get().status()));
+  const int looks = store_.looks_for_deadlines();
+  Pass(absl::Minutes(2));
+  const absl::Time until = absl::Now() + kDeadline;
+  while (store_.looks_for_deadlines() == looks) {
+    ASSERT_LT(absl::Now(), until) << "nobody looks for deadlines";
+    std::this_thread::yield();
+  }
+  Reader reader(*broker_, "s1");
+  store_.MakeRoom();
+  reader.WaitFor(2);
+}
+
 }  // namespace
 }  // namespace sessioncast::test

@@ -69,6 +69,12 @@ class FaultyStore : public control::MemoryStore {
     return MemoryStore::ReadRange(range, each);
   }
 
+  absl::StatusOr<std::vector<control::Deadline>> DueDeadlines(absl::Time until,
+                                                              size_t deadlines_max) override {
+    ++looks_for_deadlines_;
+    return MemoryStore::DueDeadlines(until, deadlines_max);
+  }
+
   void HoldReads() {
     absl::MutexLock lock(&mutex_);
     reads_held_ = true;
@@ -107,6 +113,7 @@ class FaultyStore : public control::MemoryStore {
   void FailLoads() { loads_fail_ = true; }
   void HealLoads() { loads_fail_ = false; }
   int loads() const { return loads_; }
+  int looks_for_deadlines() const { return looks_for_deadlines_; }
   // How often it was asked whether it takes appends.
   int checks() const { return checks_; }
 
@@ -126,6 +133,7 @@ class FaultyStore : public control::MemoryStore {
   std::vector<control::StoreAppendPtr> left_;
   std::atomic<bool> loads_fail_{false};
   std::atomic<int> loads_{0};
+  std::atomic<int> looks_for_deadlines_{0};
   mutable std::atomic<int> checks_{0};
 };
 
