@@ -53,7 +53,7 @@ Broker::Subscription::~Subscription() {
 LivePage Broker::Subscription::Next(size_t bytes_max) {
   absl::MutexLock lock(&shard_.mutex);
   LivePage live;
-  if (session_.state != Session::State::kReady) return live;
+  if (!broker_.IsReady(session_)) return live;
   const History& history = session_.history;
   const v1::Position top = history.top();
   if (!cursor_.has_value() || !history.Has(*cursor_) || !history.Holds(cursor_->sequence())) {
@@ -73,6 +73,7 @@ LivePage Broker::Subscription::Next(size_t bytes_max) {
 Broker::Broker(Store& store, BrokerOptions options)
     : store_(store),
       options_(std::move(options)),
+      generation_(store.generation()),
       commit_queue_(store, options_.commit_queue, options_.start_loop),
       worker_pool_(options_.worker_pool, options_.start_loop),
       shards_([this] {
@@ -116,6 +117,8 @@ void Broker::With(const std::string& session_id, Session::Operation operation) {
   {
     absl::MutexLock lock(&shard.mutex);
     Session& session = FindOrAdd(shard, session_id);
+    if (session.state == Session::State::kReady && !IsReady(session))
+      LoadAnew(shard, session, effects);
     if (session.state == Session::State::kReady) {
       operation(&session, effects);
       Settled(shard, session);
@@ -141,18 +144,19 @@ void Broker::StartLoad(Shard& shard, Session& session, Effects& effects) {
 }
 
 void Broker::Load(Shard& shard, Session& session) {
+  const uint64_t generation = store_.generation();
   History loaded(session.id, options_.history);
   const absl::Status status = store_.Load(
       session.id, [&loaded](const StoredSession& stored) { loaded.Restore(stored); },
       [&loaded](const StoredEventPtr& event) { loaded.Restore(event); });
+  if (!status.ok()) spdlog::warn("session {} cannot be loaded: {}", session.id, status.ToString());
   Effects effects;
   {
     absl::MutexLock lock(&shard.mutex);
     if (status.ok()) {
-      session.Loaded(std::move(loaded), effects);
+      session.Loaded(std::move(loaded), generation, effects);
       Settled(shard, session);
     } else {
-      spdlog::warn("session {} cannot be loaded: {}", session.id, status.ToString());
       LoadFailed(shard, session, ReadError(status), effects);
     }
   }
@@ -243,6 +247,8 @@ void Broker::Push(Session& session, StoreAppendPtr append, DeadlineThread::Acted
 
 void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append,
                        const AppendOutcome& outcome) {
+  if (!outcome.status.ok())
+    spdlog::warn("session {}: an append failed: {}", append.session_id, outcome.status.ToString());
   Effects effects;
   {
     absl::MutexLock lock(&shard.mutex);
@@ -251,7 +257,6 @@ void Broker::Committed(Shard& shard, Session& session, const StoreAppend& append
       events_appended_.fetch_add(append.events.size(), std::memory_order_relaxed);
       session.AppendStored(after + append.events.size(), effects);
     } else {
-      spdlog::warn("session {}: an append failed: {}", session.id, outcome.status.ToString());
       session.AppendFailed(after + 1, outcome.status, effects);
       if (absl::IsUnavailable(outcome.status)) LookAgainLater(shard, session.id);
     }
@@ -277,17 +282,42 @@ void Broker::LookAgain(Shard& shard, const std::string& session_id) {
     absl::MutexLock lock(&shard.mutex);
     shard.look_again.erase(session_id);
     if (!store_.CheckWritable().ok()) return LookAgainLater(shard, session_id);
-    deadlines_.Notify(options_.clock());  // those of what shows now may have passed
     const auto found = shard.sessions.find(session_id);
-    if (found == shard.sessions.end()) return;
-    Session& session = *found->second;
-    // A load that is under way may have begun before.
-    if (session.state == Session::State::kLoading) return LookAgainLater(shard, session_id);
-    // An append that is under way finds out by itself.
-    if (session.state != Session::State::kReady || session.appends_in_flight > 0) return;
-    StartLoad(shard, session, effects);
+    if (found != shard.sessions.end()) {
+      Session& session = *found->second;
+      // A load that is under way may have begun before.
+      if (session.state == Session::State::kLoading) LookAgainLater(shard, session_id);
+      // An append that is under way finds out by itself.
+      if (session.state == Session::State::kReady && session.appends_in_flight == 0)
+        StartLoad(shard, session, effects);
+    }
   }
+  deadlines_.Notify(options_.clock());  // those of what shows now may have passed
   Run(std::move(effects));
+  const uint64_t generation = store_.generation();
+  if (generation_.exchange(generation) != generation) LoadAllAnew();
+}
+
+void Broker::LoadAnew(Shard& shard, Session& session, Effects& effects) {
+  if (session.appends_in_flight == 0) return StartLoad(shard, session, effects);
+  // It is loaded once they have come back.
+  session.Fail(session.history.top().sequence() + 1,
+               absl::UnavailableError("the store came back short"), effects);
+}
+
+void Broker::LoadAllAnew() {
+  for (const std::unique_ptr<Shard>& shard : shards_) {
+    Effects effects;
+    {
+      absl::MutexLock lock(&shard->mutex);
+      std::vector<Session*> sessions(shard->by_use.begin(), shard->by_use.end());
+      for (Session* session : sessions) {
+        if (session->state == Session::State::kReady && !IsReady(*session))
+          LoadAnew(*shard, *session, effects);
+      }
+    }
+    Run(std::move(effects));
+  }
 }
 
 void Broker::Settled(Shard& shard, Session& session) {

@@ -177,8 +177,16 @@ class Broker {
                  const AppendOutcome& outcome);
   void ReadCold(ReadRequest request, ReadPage page, Done<ReadPage> done, Effects& effects);
 
+  // Whether what it has in memory is true.
+  bool IsReady(const Session& session) const {
+    return session.state == Session::State::kReady && session.generation == store_.generation();
+  }
   void StartLoad(Shard& shard, Session& session, Effects& effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
+  // The logs came back short: what is in memory is loaded again.
+  void LoadAnew(Shard& shard, Session& session, Effects& effects)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
+  void LoadAllAnew();
   void Load(Shard& shard, Session& session);
   void LoadFailed(Shard& shard, Session& session, const absl::Status& why, Effects& effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
@@ -218,6 +226,7 @@ class Broker {
   size_t shed_next_shard_ = 0;  // of the thread that sheds
   std::atomic<size_t> cold_reads_{0};
   std::atomic<size_t> subscriptions_{0};
+  std::atomic<uint64_t> generation_;  // of the store, for which all sessions were looked through
   std::atomic<uint64_t> events_appended_{0};
   CommitQueue commit_queue_;  // before the shards, since what waits in them has room reserved
   WorkerPool worker_pool_;

@@ -74,8 +74,7 @@ bool DeadlineThread::BeginRound() {
 }
 
 void DeadlineThread::EndRound() {
-  const absl::Time retry = clock_() + absl::Milliseconds(options_.retry_ms);
-  next_look_ = std::min(next_look_, std::exchange(failed_, 0) == 0 ? *round_ : retry);
+  next_look_ = std::min(next_look_, *round_);
   round_.reset();
 }
 
@@ -92,27 +91,62 @@ void DeadlineThread::RunLaterJobs() {
 
 absl::Time DeadlineThread::ActOnDue() {
   const absl::Time now = clock_();
+  const absl::Time retry = now + absl::Milliseconds(options_.retry_ms);
+  // Those that were put off may stand before all others.
+  const size_t put_off = CountPutOff(now);
   const absl::StatusOr<std::vector<Deadline>> deadlines =
-      store_.DueDeadlines(absl::InfiniteFuture(), options_.deadlines_per_round_max);
+      store_.DueDeadlines(absl::InfiniteFuture(), options_.deadlines_per_round_max + put_off);
   if (!deadlines.ok()) {
     spdlog::warn("deadlines cannot be read: {}", deadlines.status().ToString());
-    return now + absl::Milliseconds(options_.retry_ms);
+    return retry;
   }
+  absl::Time next = absl::InfiniteFuture();
   for (const Deadline& deadline : *deadlines) {
-    if (deadline.time > now) return deadline.time;
-    {
-      absl::MutexLock lock(&mutex_);
-      ++in_hand_;
+    if (deadline.time > now) return std::min(next, deadline.time);
+    const std::optional<absl::Time> not_before = PutOffUntil(deadline);
+    if (not_before.value_or(now) > now) {
+      next = std::min(next, *not_before);
+    } else if (not_before.has_value() || put_off < options_.put_off_max) {
+      ActOn(deadline);
+      next = now;  // there may be more behind the last of this round
+    } else {
+      next = std::min(next, retry);
     }
-    act_(deadline, [this](absl::Status status) { EndOne(status); });
   }
-  // There may be more behind the last of this round.
-  return deadlines->empty() ? absl::InfiniteFuture() : now;
+  return next;
 }
 
-void DeadlineThread::EndOne(const absl::Status& status) {
+size_t DeadlineThread::CountPutOff(absl::Time now) {
   absl::MutexLock lock(&mutex_);
-  if (!status.ok()) ++failed_;
+  // What has not been tried again for long is not in the index any more.
+  const absl::Time gone = now - 10 * absl::Milliseconds(options_.retry_ms);
+  std::erase_if(put_off_, [gone](const auto& entry) { return entry.second < gone; });
+  return put_off_.size();
+}
+
+std::optional<absl::Time> DeadlineThread::PutOffUntil(const Deadline& deadline) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = put_off_.find({deadline.session_id, deadline.clarification_id});
+  if (found == put_off_.end()) return std::nullopt;
+  return found->second;
+}
+
+void DeadlineThread::ActOn(const Deadline& deadline) {
+  {
+    absl::MutexLock lock(&mutex_);
+    ++in_hand_;
+  }
+  act_(deadline, [this, deadline](const absl::Status& status) { EndOne(deadline, status); });
+}
+
+void DeadlineThread::EndOne(const Deadline& deadline, const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  const std::pair<std::string, std::string> key = {deadline.session_id, deadline.clarification_id};
+  if (status.ok()) {
+    put_off_.erase(key);
+  } else {
+    put_off_[key] = clock_() + absl::Milliseconds(options_.retry_ms);
+  }
   if (--in_hand_ == 0) changed_.Ring();
 }
 

@@ -1,15 +1,17 @@
-// Acts when a deadline of the store's index passes, and when something is to be tried again; on a
-// thread of its own.
+// Acts when a deadline of the store's index passes, and when something is to be tried again; in a
+// loop of its own.
 //
 // Threads: Notify and Later from any. The index is the store's, so deadlines survive a restart; the
 // thread sleeps until the next one, by the steady clock. A deadline that could not be acted upon is
-// tried again after a pause.
+// tried again after a pause, and holds up no other.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
@@ -24,6 +26,8 @@ namespace sessioncast::control {
 struct DeadlineThreadOptions {
   size_t deadlines_per_round_max = 256;
   int64_t retry_ms = 1'000;
+  // Of those that are tried again. Past it none is acted upon until some of them are done.
+  size_t put_off_max = 10'000;
   // It looks at the clock so often at least: a clock that is injected may jump.
   int64_t pause_ms_max = 1'000;
 };
@@ -56,18 +60,23 @@ class DeadlineThread {
   void RunLaterJobs() ABSL_LOCKS_EXCLUDED(mutex_);
   // When to look again if all goes well.
   absl::Time ActOnDue() ABSL_LOCKS_EXCLUDED(mutex_);
-  void EndOne(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  size_t CountPutOff(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Nothing: it has not failed.
+  std::optional<absl::Time> PutOffUntil(const Deadline& deadline) const ABSL_LOCKS_EXCLUDED(mutex_);
+  void ActOn(const Deadline& deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndOne(const Deadline& deadline, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Store& store_;
   const Clock clock_;
   const Act act_;
   const DeadlineThreadOptions options_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   Alarm changed_;
   absl::Time next_look_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   std::multimap<absl::Time, absl::AnyInvocable<void()>> later_ ABSL_GUARDED_BY(mutex_);
   size_t in_hand_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t failed_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Those that failed, by session and clarification: until when they are left alone.
+  std::map<std::pair<std::string, std::string>, absl::Time> put_off_ ABSL_GUARDED_BY(mutex_);
   // Of the round that is under way: when to look again.
   std::optional<absl::Time> round_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

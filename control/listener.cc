@@ -57,8 +57,7 @@ bool IsConnection(int fd) {
   if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0) return false;
   sockaddr_storage peer = {};
   size = sizeof(peer);
-  return protocol == IPPROTO_TCP &&
-         getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+  return protocol == IPPROTO_TCP && getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
 struct CloseDirectory {
@@ -167,17 +166,19 @@ void Listener::Stop() {
 }
 
 void Listener::EndConnections() const {
-  // The kernel knows which there are; a list of our own would name descriptors that were closed, and
-  // used again.
+  // The kernel knows which there are; a list of our own would name descriptors that were closed,
+  // and used again. Each is duplicated before it is looked at, for the same reason.
   const std::unique_ptr<DIR, CloseDirectory> descriptors(opendir("/proc/self/fd"));
-  if (descriptors == nullptr) return;
+  if (descriptors == nullptr) return spdlog::warn("/proc/self/fd cannot be read");
   int ended = 0;
   while (const dirent* const entry = readdir(descriptors.get())) {
     int fd = -1;
-    if (!absl::SimpleAtoi(entry->d_name, &fd) || !IsConnection(fd) || PortOf(fd) != port_) continue;
-    if (shutdown(fd, SHUT_RDWR) == 0) ++ended;
+    if (!absl::SimpleAtoi(entry->d_name, &fd)) continue;
+    const Descriptor own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (own.get() < 0 || !IsConnection(own.get()) || PortOf(own.get()) != port_) continue;
+    if (shutdown(own.get(), SHUT_RDWR) == 0) ++ended;
   }
-  spdlog::info("{} connections did not end by themselves", ended);
+  if (ended > 0) spdlog::info("{} connections did not end by themselves", ended);
 }
 
 void Listener::Run() {

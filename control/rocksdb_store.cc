@@ -240,6 +240,7 @@ absl::Status RocksDbStore::CheckCommits() {
 }
 
 absl::Status RocksDbStore::RenewEpochs(uint64_t commits) {
+  ++generation_;
   uint64_t renewed = 0;
   const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
   for (at->Seek(std::string(1, kSessionTag)); at->Valid() && at->key()[0] == kSessionTag;
@@ -333,6 +334,7 @@ void RocksDbStore::PutGroup(absl::Span<const StoreAppendPtr> group,
       absl::StatusOr<StoredSession> found = FindSession({}, append.session_id);
       if (!found.ok()) {
         outcomes[i].status = found.status();
+        if (append.chain != nullptr) append.chain->broken = true;
         continue;
       }
       sessions[append.session_id] = *std::move(found);

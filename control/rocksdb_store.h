@@ -62,6 +62,7 @@ class RocksDbStore : public Store {
 
   std::vector<AppendOutcome> Commit(absl::Span<const StoreAppendPtr> group) override;
   absl::Status CheckWritable() const override;
+  uint64_t generation() const override { return generation_; }
   absl::Status Load(const std::string& session_id,
                     absl::FunctionRef<void(const StoredSession&)> session,
                     absl::FunctionRef<void(const StoredEventPtr&)> each) override;
@@ -116,6 +117,7 @@ class RocksDbStore : public Store {
   std::unique_ptr<rocksdb::DB> db_ ABSL_GUARDED_BY(db_mutex_);
   std::unique_ptr<CommitMarker> marker_;  // of the thread that opens, then of the keeper
   std::atomic<uint64_t> commits_{0};      // durable ones
+  std::atomic<uint64_t> generation_{0};   // of the epochs
   std::atomic<Condition> condition_{Condition::kGood};
   std::atomic<bool> stopping_{false};
   Alarm wake_keeper_;

@@ -30,7 +30,10 @@ void Session::AppendStored(uint64_t through, Effects& effects) {
 
 void Session::AppendFailed(uint64_t first, const absl::Status& why, Effects& effects) {
   --appends_in_flight;
-  if (state != State::kReady) return;
+  if (state == State::kReady) Fail(first, why, effects);
+}
+
+void Session::Fail(uint64_t first, const absl::Status& why, Effects& effects) {
   state = State::kFailed;
   history.Drop(first);
   const absl::Status unknown = absl::UnavailableError(absl::StrCat(
@@ -40,8 +43,9 @@ void Session::AppendFailed(uint64_t first, const absl::Status& why, Effects& eff
   }
 }
 
-void Session::Loaded(History loaded, Effects& effects) {
+void Session::Loaded(History loaded, uint64_t of_generation, Effects& effects) {
   history = std::move(loaded);
+  generation = of_generation;
   chain = std::make_shared<AppendChain>();
   state = State::kReady;
   std::deque<Operation> waiting = std::move(line);

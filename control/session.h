@@ -64,7 +64,10 @@ class Session {
   // An append came back from the store.
   void AppendStored(uint64_t through, Effects& effects);
   void AppendFailed(uint64_t first, const absl::Status& why, Effects& effects);
-  void Loaded(History loaded, Effects& effects);
+  // What is not durable yet is unknown from now on.
+  void Fail(uint64_t first, const absl::Status& why, Effects& effects);
+  // As the store had it in this generation of it.
+  void Loaded(History loaded, uint64_t of_generation, Effects& effects);
   void LoadFailed(const absl::Status& why, Effects& effects);
   void WakeSubscribers(Effects& effects);
 
@@ -74,6 +77,7 @@ class Session {
   const std::string id;
   State state = State::kUnloaded;
   History history;
+  uint64_t generation = 0;             // of the store that it was loaded from
   std::shared_ptr<AppendChain> chain;  // of the appends since it was loaded
   size_t appends_in_flight = 0;
   std::deque<Operation> line;

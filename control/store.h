@@ -87,6 +87,10 @@ class Store {
   // until there is room; what is asked to be appended is to be refused before it has a position.
   virtual absl::Status CheckWritable() const = 0;
 
+  // Another one once the logs came back short while it ran: what was loaded before is not true any
+  // more. From any thread, without blocking.
+  virtual uint64_t generation() const { return 0; }
+
   // The session, with its fold if there is one, then every kept event, in order. Nothing for a
   // session that does not exist. DATA_LOSS if anything is damaged or missing.
   virtual absl::Status Load(const std::string& session_id,

@@ -12,8 +12,7 @@ namespace {
 // The move that an event makes for a reader who was at `before`.
 CursorMove MoveOf(CursorMove::Of of, const std::string& session_id, const Position& before,
                   const Place& place) {
-  const auto kind =
-      of == CursorMove::Of::kFoldEvent ? Place::Kind::kFold : Place::Kind::kAfter;
+  const auto kind = of == CursorMove::Of::kFoldEvent ? Place::Kind::kFold : Place::Kind::kAfter;
   return {of, session_id, before, EntryText(session_id, place),
           EntryText(session_id, {kind, before})};
 }
@@ -158,7 +157,14 @@ void Hub::TakePage(const SubscriptionPtr& subscription, const ShownPage& shown) 
   if (page.outcome == Page::Outcome::kUnavailable) return;  // Retry comes back
   const size_t queued = s.reader->socket->queued_bytes();
   if (page.outcome == Page::Outcome::kOutOfRange) {
-    BeginAnew(s);
+    // What follows the top of its first piece is not kept any more: the rest of the fold is of a
+    // newer top, as after a reconnect. To begin anew might never come to an end.
+    const bool goes_on = s.reads_fold && !s.begins_fold && page.top.epoch == s.at.epoch;
+    if (goes_on && s.fold_through != 0) {
+      s.fold_through = 0;
+    } else {
+      BeginAnew(s);
+    }
   } else if (queued > 0 && queued + shown.bytes > s.reader->pace.budget_bytes()) {
     // What came meanwhile took the room.
     if (!s.reader->pace.slow()) FallBehind(*s.reader);

@@ -125,6 +125,33 @@ TEST_F(BrokerTest, WhatAFullStoreWasLeftWithShowsInASessionThatCameBackToMemoryB
   reader.WaitFor(1);
 }
 
+TEST_F(BrokerTest, NothingIsAnsweredFromBeforeTheLogsCameBackShort) {
+  const auto first = Publish(CustomEvent("s1", "a"), "k");
+  ASSERT_TRUE(first.ok()) << first.status();
+  store_.ComeBackWithout("s1");
+  EXPECT_TRUE(absl::IsNotFound(Snapshot("s1").status()));
+  const auto again = Publish(CustomEvent("s1", "a"), "k");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_FALSE(again->duplicate);
+  EXPECT_NE(again->position.epoch(), first->position.epoch());
+}
+
+TEST_F(BrokerTest, WhenTheLogsCameBackShortReadersAreTold) {
+  options_.deadlines.retry_ms = 10;
+  Restart();
+  ASSERT_TRUE(Publish(CustomEvent("s1", "a")).ok());
+  Reader reader(*broker_, "s1");
+  reader.WaitFor(1);
+  store_.Hold();
+  Result<Published> hit;
+  broker_->Publish(CustomEvent("s2", "b"), "", hit.Done());
+  store_.LetGo(Fault::kIsFull);
+  EXPECT_TRUE(absl::IsUnavailable(hit.Get().status()));
+  store_.ComeBackWithout("s1");
+  store_.MakeRoom();
+  reader.WaitFor(0);
+}
+
 TEST_F(BrokerTest, PublishersOfOneSessionGetDensePositionsFromManyThreads) {
   constexpr int kThreads = 8;
   constexpr int kEvents = 200;

@@ -7,6 +7,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdint>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,7 +57,8 @@ class FaultyStore : public control::MemoryStore {
                     absl::FunctionRef<void(const control::StoredSession&)> session,
                     absl::FunctionRef<void(const control::StoredEventPtr&)> each) override {
     ++loads_;
-    if (loads_fail_) return absl::UnavailableError("told to fail");
+    if (loads_fail_ || damaged_.count(session_id) > 0)
+      return absl::UnavailableError("told to fail");
     return MemoryStore::Load(session_id, session, each);
   }
 
@@ -73,6 +77,23 @@ class FaultyStore : public control::MemoryStore {
                                                               size_t deadlines_max) override {
     ++looks_for_deadlines_;
     return MemoryStore::DueDeadlines(until, deadlines_max);
+  }
+
+  uint64_t generation() const override { return generation_; }
+  // As if the session had never been: its log came back short, and its epoch is another.
+  void ComeBackWithout(const std::string& session_id) {
+    auto removal = std::make_shared<control::StoreAppend>();
+    removal->session_id = session_id;
+    removal->removes_session = true;
+    EXPECT_TRUE(MemoryStore::Load(
+                    session_id,
+                    [&](const control::StoredSession& session) {
+                      removal->after = session.summary.position();
+                    },
+                    [](const control::StoredEventPtr&) {})
+                    .ok());
+    ++generation_;
+    EXPECT_TRUE(MemoryStore::Commit({removal})[0].status.ok());
   }
 
   void HoldReads() {
@@ -112,6 +133,8 @@ class FaultyStore : public control::MemoryStore {
   }
   void FailLoads() { loads_fail_ = true; }
   void HealLoads() { loads_fail_ = false; }
+  // Before it is used.
+  void FailLoadsOf(const std::string& session_id) { damaged_.insert(session_id); }
   int loads() const { return loads_; }
   int looks_for_deadlines() const { return looks_for_deadlines_; }
   // How often it was asked whether it takes appends.
@@ -132,7 +155,9 @@ class FaultyStore : public control::MemoryStore {
   std::atomic<bool> full_{false};
   std::vector<control::StoreAppendPtr> left_;
   std::atomic<bool> loads_fail_{false};
+  std::set<std::string> damaged_;
   std::atomic<int> loads_{0};
+  std::atomic<uint64_t> generation_{0};
   std::atomic<int> looks_for_deadlines_{0};
   mutable std::atomic<int> checks_{0};
 };

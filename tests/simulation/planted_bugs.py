@@ -82,8 +82,8 @@ BUGS = {
     ),
     "failed_deadline_is_forgotten": (
         "control/deadline_thread.cc",
-        "std::exchange(failed_, 0) == 0 ? *round_ : retry",
-        "std::exchange(failed_, 0) == 0 || *round_ > retry ? *round_ : retry",
+        "      next = std::min(next, *not_before);\n",
+        "      next = std::min(next, absl::InfiniteFuture());\n",
     ),
 }
 
