@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "client_sdk/cpp/connect_thread.h"
 #include "grpcpp/grpcpp.h"
 #include "sessioncast/v1/session_service.grpc.pb.h"
 
@@ -32,6 +33,19 @@ void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout)
                                     gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
 }
 
+std::shared_ptr<grpc::Channel> ChannelTo(const std::string& control) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);  // what an attempt may take
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  // A control that vanished without a reset is noticed within the two: a stream ends UNAVAILABLE.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  return grpc::CreateCustomChannel(control, grpc::InsecureChannelCredentials(), arguments);
+}
+
 }  // namespace
 
 bool IsUnknownOutcome(const absl::Status& status) {
@@ -55,26 +69,30 @@ v1::ErrorDetail DetailOf(const absl::Status& status) {
   return detail;
 }
 
-class Client::Stubs {
+class Client::Line {
  public:
-  explicit Stubs(const ClientOptions& options) {
-    grpc::ChannelArguments arguments;
-    arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
-    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);  // what an attempt may take
-    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
-    // A control that vanished without a reset is noticed within the two: a stream ends UNAVAILABLE.
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    sessions = v1::SessionService::NewStub(
-        grpc::CreateCustomChannel(options.control, grpc::InsecureChannelCredentials(), arguments));
+  explicit Line(const std::string& control)
+      : channel_(ChannelTo(control)),
+        sessions_(v1::SessionService::NewStub(channel_)),
+        connect_(channel_) {}
+
+  v1::SessionService::Stub& sessions() { return *sessions_; }
+
+  // What a call came to. Every call's end passes here: see ConnectThread.
+  absl::Status Ended(const grpc::Status& status) {
+    absl::Status result = ToStatus(status);
+    if (IsUnknownOutcome(result)) connect_.Wake();
+    return result;
   }
-  std::unique_ptr<v1::SessionService::Stub> sessions;
+
+ private:
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::SessionService::Stub> sessions_;
+  ConnectThread connect_;
 };
 
 Client::Client(ClientOptions options)
-    : options_(std::move(options)), stubs_(std::make_unique<Stubs>(options_)) {}
+    : options_(std::move(options)), line_(std::make_unique<Line>(options_.control)) {}
 Client::~Client() = default;
 
 absl::StatusOr<v1::PublishEventResponse> Client::Publish(const v1::Event& event,
@@ -85,15 +103,15 @@ absl::StatusOr<v1::PublishEventResponse> Client::Publish(const v1::Event& event,
   *request.mutable_event() = event;
   request.set_idempotency_key(idempotency_key);
   v1::PublishEventResponse response;
-  const grpc::Status status = stubs_->sessions->PublishEvent(&context, request, &response);
-  if (!status.ok()) return ToStatus(status);
+  const grpc::Status status = line_->sessions().PublishEvent(&context, request, &response);
+  if (!status.ok()) return line_->Ended(status);
   return response;
 }
 
 absl::Status Client::PublishMany(const std::vector<v1::PublishEventRequest>& events,
                                  std::vector<v1::PublishOutcome>& outcomes) {
   grpc::ClientContext context;
-  const auto stream = stubs_->sessions->PublishEvents(&context);
+  const auto stream = line_->sessions().PublishEvents(&context);
   std::thread writer([&] {
     v1::PublishEventsRequest message;
     size_t bytes = 0;
@@ -116,7 +134,7 @@ absl::Status Client::PublishMany(const std::vector<v1::PublishEventRequest>& eve
                     std::make_move_iterator(response.mutable_outcomes()->end()));
   }
   writer.join();
-  const absl::Status status = ToStatus(stream->Finish());
+  const absl::Status status = line_->Ended(stream->Finish());
   if (status.ok() && outcomes.size() < events.size()) {
     return absl::UnavailableError("the stream ended before all events were answered");
   }
@@ -129,7 +147,7 @@ absl::Status Client::Stream(const std::string& session_id, const std::optional<v
   v1::StreamSessionRequest request;
   request.set_session_id(session_id);
   if (after.has_value()) *request.mutable_after() = *after;
-  const auto stream = stubs_->sessions->StreamSession(&context, request);
+  const auto stream = line_->sessions().StreamSession(&context, request);
   v1::StreamSessionResponse response;
   while (stream->Read(&response)) {
     const auto& events = response.events();
@@ -140,7 +158,7 @@ absl::Status Client::Stream(const std::string& session_id, const std::optional<v
     stream->Finish();
     return absl::OkStatus();
   }
-  return ToStatus(stream->Finish());
+  return line_->Ended(stream->Finish());
 }
 
 absl::StatusOr<v1::Snapshot> Client::GetSession(const std::string& session_id) {
@@ -149,8 +167,8 @@ absl::StatusOr<v1::Snapshot> Client::GetSession(const std::string& session_id) {
   v1::GetSessionRequest request;
   request.set_session_id(session_id);
   v1::GetSessionResponse response;
-  const grpc::Status status = stubs_->sessions->GetSession(&context, request, &response);
-  if (!status.ok()) return ToStatus(status);
+  const grpc::Status status = line_->sessions().GetSession(&context, request, &response);
+  if (!status.ok()) return line_->Ended(status);
   return std::move(*response.mutable_snapshot());
 }
 
@@ -162,8 +180,8 @@ absl::StatusOr<v1::ListSessionsResponse> Client::ListSessions(int page_size,
   request.set_page_size(page_size);
   request.set_page_token(page_token);
   v1::ListSessionsResponse response;
-  const grpc::Status status = stubs_->sessions->ListSessions(&context, request, &response);
-  if (!status.ok()) return ToStatus(status);
+  const grpc::Status status = line_->sessions().ListSessions(&context, request, &response);
+  if (!status.ok()) return line_->Ended(status);
   return response;
 }
 
@@ -171,8 +189,8 @@ absl::StatusOr<v1::AskClarificationResponse> Client::Ask(
     const v1::AskClarificationRequest& request) {
   grpc::ClientContext context;
   v1::AskClarificationResponse response;
-  const grpc::Status status = stubs_->sessions->AskClarification(&context, request, &response);
-  if (!status.ok()) return ToStatus(status);
+  const grpc::Status status = line_->sessions().AskClarification(&context, request, &response);
+  if (!status.ok()) return line_->Ended(status);
   return response;
 }
 
@@ -186,8 +204,8 @@ absl::StatusOr<v1::Position> Client::Answer(const std::string& session_id,
   request.set_clarification_id(clarification_id);
   request.set_response(response);
   v1::AnswerClarificationResponse answered;
-  const grpc::Status status = stubs_->sessions->AnswerClarification(&context, request, &answered);
-  if (!status.ok()) return ToStatus(status);
+  const grpc::Status status = line_->sessions().AnswerClarification(&context, request, &answered);
+  if (!status.ok()) return line_->Ended(status);
   return answered.position();
 }
 
@@ -199,8 +217,8 @@ absl::StatusOr<v1::Position> Client::Cancel(const std::string& session_id,
   request.set_session_id(session_id);
   request.set_clarification_id(clarification_id);
   v1::CancelClarificationResponse cancelled;
-  const grpc::Status status = stubs_->sessions->CancelClarification(&context, request, &cancelled);
-  if (!status.ok()) return ToStatus(status);
+  const grpc::Status status = line_->sessions().CancelClarification(&context, request, &cancelled);
+  if (!status.ok()) return line_->Ended(status);
   return cancelled.position();
 }
 

@@ -1,7 +1,13 @@
 // The C++ client: publish into sessions, read them, ask their human. Thin: one call here is one
 // call of SessionService.
 //
-// Threads: any; a Client may be shared. Calls block the thread that makes them.
+// Threads: any; a Client may be shared. Calls block the thread that makes them. A Client has one
+// thread of its own, which sleeps while there is a connection.
+// Connection: made by the first call. While control is away a call is UNAVAILABLE at once, whatever
+// `call_timeout` is (the one that finds this out: when the attempt has failed, after 2 s at most).
+// From a call that failed on, the Client tries by itself until it is connected, whether or not
+// anybody calls, every 2 s or so: try again as often as suits you, and be back about 3 s after
+// control is.
 // Errors: absl::Status with gRPC's canonical codes. UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED and
 // INTERNAL of a publish are an unknown outcome: publish again with the same idempotency key. Every
 // other code means: surely not stored.
@@ -71,9 +77,9 @@ class Client {
                                       const std::string& clarification_id);
 
  private:
-  class Stubs;
+  class Line;
   const ClientOptions options_;
-  const std::unique_ptr<Stubs> stubs_;
+  const std::unique_ptr<Line> line_;
 };
 
 }  // namespace sessioncast
