@@ -39,6 +39,14 @@ std::map<std::string, socketio::ClientFile> ServedClient() {
   return served;
 }
 
+SessionLine LineOf(Upstream& upstream) {
+  return {upstream.hub(),
+          [&upstream](const Answer& answer, std::function<void(AnswerOutcome)> done) {
+            upstream.Answer(answer.session_id, answer.clarification_id, answer.response,
+                            std::move(done));
+          }};
+}
+
 }  // namespace
 
 ServerOptions::ServerOptions() {
@@ -77,9 +85,9 @@ class Server::State {
             if (attached) spdlog::info("attached to control");
           }));
     }
-    ServeSessions(
-        sockets_.Of("/"), options.sessions,
-        [this](const engineio::IoThread& thread) -> Upstream& { return UpstreamOf(thread); });
+    ServeSessions(sockets_.Of("/"), options.sessions, [this](const engineio::IoThread& thread) {
+      return LineOf(UpstreamOf(thread));
+    });
     sockets_.OnRequest(
         [this](engineio::IoThread& thread, const engineio::HttpRequest& request,
                engineio::HttpReply reply) { rest_.Answer(thread, request, std::move(reply)); });

@@ -86,11 +86,12 @@ absl::StatusOr<SubscribeRequest> ToSubscribeRequest(const Json& arguments) {
 
 class SessionSocket : public socketio::Attachment {
  public:
-  SessionSocket(Socket& socket, Upstream& upstream, SessionSocketOptions options)
+  SessionSocket(Socket& socket, SessionLine line, SessionSocketOptions options)
       : socket_(socket),
-        upstream_(upstream),
+        hub_(line.hub),
+        answer_(std::move(line.answer)),
         options_(options),
-        reader_(upstream.hub().AddReader(socket)) {}
+        reader_(hub_.AddReader(socket)) {}
 
   ~SessionSocket() override { LeaveAll(); }
 
@@ -133,15 +134,14 @@ class SessionSocket : public socketio::Attachment {
           {{{"ok", true}, {"sessionId", id}, {"epoch", from.epoch}, {"sequence", from.sequence}}}));
     };
     if (held != subscriptions_.end()) {
-      return upstream_.hub().SubscribeAgain(*held->second, request->after, std::move(opened));
+      return hub_.SubscribeAgain(*held->second, request->after, std::move(opened));
     }
     spdlog::info("Socket {} subscribed to session {}", socket_.id(), id);
     const Place from = request->after ? Place{Place::Kind::kAfter, *request->after}
                                       : Place{Place::Kind::kFold, {}};
-    Hub::SubscriptionPtr subscription =
-        upstream_.hub().Subscribe(reader_, id, from, std::move(opened));
+    Hub::SubscriptionPtr subscription = hub_.Subscribe(reader_, id, from, std::move(opened));
     if (!socket_.connected()) {
-      upstream_.hub().Unsubscribe(*subscription);
+      hub_.Unsubscribe(*subscription);
       return;
     }
     subscriptions_[id] = std::move(subscription);
@@ -157,8 +157,8 @@ class SessionSocket : public socketio::Attachment {
       const Hub::SubscriptionPtr subscription = held->second;
       subscriptions_.erase(held);
       cursor_bytes_ -= EntryBytesMax(id);
-      upstream_.hub().AnswerAtOnce(*subscription);
-      move.entry_before = upstream_.hub().Unsubscribe(*subscription);
+      hub_.AnswerAtOnce(*subscription);
+      move.entry_before = hub_.Unsubscribe(*subscription);
       spdlog::info("Socket {} unsubscribed from session {}", socket_.id(), id);
     }
     socket_.Emit(EncodedEvent::FromJson("unsubscribed", UnsubscribedPayload(id, Now()),
@@ -169,25 +169,24 @@ class SessionSocket : public socketio::Attachment {
   void Answer(const Json& arguments, Ack ack) {
     absl::StatusOr<edge::Answer> answer = ToAnswer(arguments.empty() ? Json() : arguments[0]);
     if (!answer.ok()) return Refuse("", std::string(answer.status().message()), ack);
-    upstream_.Answer(answer->session_id, answer->clarification_id, answer->response,
-                     [weak = socket_.weak_from_this(), answer = *answer,
+    answer_(*answer, [weak = socket_.weak_from_this(), answer = *answer,
                       ack = std::move(ack)](const AnswerOutcome& outcome) mutable {
-                       const std::shared_ptr<Socket> socket = weak.lock();
-                       if (socket == nullptr || !socket->connected()) return;
-                       const AnswerReply reply = ToReply(answer, outcome);
-                       if (reply.http_status != 200 && !ack.wanted()) {
-                         socket->Emit(EncodedEvent::FromJson(
-                             "error", ErrorPayload(answer.session_id, outcome.message, Now())));
-                       }
-                       ack(Json::array({reply.body}));
-                     });
+      const std::shared_ptr<Socket> socket = weak.lock();
+      if (socket == nullptr || !socket->connected()) return;
+      const AnswerReply reply = ToReply(answer, outcome);
+      if (reply.http_status != 200 && !ack.wanted()) {
+        socket->Emit(EncodedEvent::FromJson(
+            "error", ErrorPayload(answer.session_id, outcome.message, Now())));
+      }
+      ack(Json::array({reply.body}));
+    });
   }
 
-  void Drained() { upstream_.hub().Drained(*reader_); }
+  void Drained() { hub_.Drained(*reader_); }
 
   void LeaveAll() {
     for (const auto& [id, subscription] : std::exchange(subscriptions_, {})) {
-      upstream_.hub().Unsubscribe(*subscription);
+      hub_.Unsubscribe(*subscription);
     }
   }
 
@@ -205,7 +204,7 @@ class SessionSocket : public socketio::Attachment {
                                           std::make_shared<const CursorMove>(std::move(leaves))));
       return;
     }
-    subscriptions_[id] = upstream_.hub().Resume(reader_, id, entry.place);
+    subscriptions_[id] = hub_.Resume(reader_, id, entry.place);
     cursor_bytes_ += EntryBytesMax(id);
   }
 
@@ -274,7 +273,8 @@ class SessionSocket : public socketio::Attachment {
   }
 
   Socket& socket_;
-  Upstream& upstream_;
+  Hub& hub_;
+  const std::function<void(const edge::Answer&, std::function<void(AnswerOutcome)>)> answer_;
   const SessionSocketOptions options_;
   const Hub::ReaderPtr reader_;
   std::unordered_map<std::string, Hub::SubscriptionPtr> subscriptions_;
@@ -289,10 +289,10 @@ SessionSocket* Of(Socket& socket) { return static_cast<SessionSocket*>(socket.at
 }  // namespace
 
 void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options,
-                   std::function<Upstream&(const socketio::IoThread&)> upstream_of) {
-  sockets.UseRecovery([options, upstream_of = std::move(upstream_of)](Socket& socket) {
+                   std::function<SessionLine(const socketio::IoThread&)> line_of) {
+  sockets.UseRecovery([options, line_of = std::move(line_of)](Socket& socket) {
     socket.set_attachment(
-        std::make_unique<SessionSocket>(socket, upstream_of(socket.thread()), options));
+        std::make_unique<SessionSocket>(socket, line_of(socket.thread()), options));
     return Of(socket)->Identify();
   });
   sockets.OnConnect([](Socket& socket) {

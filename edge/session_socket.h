@@ -10,8 +10,11 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
 
+#include "edge/answer.h"
 #include "edge/broken_rule.h"
+#include "edge/hub.h"
 #include "edge/socketio/server.h"
 #include "edge/upstream.h"
 
@@ -22,9 +25,14 @@ struct SessionSocketOptions {
   BrokenRule broken_rule = BrokenRule::kNone;  // of tests
 };
 
-// Makes every socket of `sockets` a session socket. `upstream_of`: the line to control of a
-// socket's I/O thread.
+// What a session socket needs of its I/O thread's line to control: Upstream's, or a simulation's.
+struct SessionLine {
+  Hub& hub;
+  std::function<void(const Answer& answer, std::function<void(AnswerOutcome)> done)> answer;
+};
+
+// Makes every socket of `sockets` a session socket. `line_of`: its I/O thread's.
 void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options,
-                   std::function<Upstream&(const socketio::IoThread&)> upstream_of);
+                   std::function<SessionLine(const socketio::IoThread&)> line_of);
 
 }  // namespace sessioncast::edge

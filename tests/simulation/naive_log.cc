@@ -34,6 +34,16 @@ std::string SlotOf(const v1::Event& event) {
   }
 }
 
+// Whether the newer event makes the older one superfluous for one who is behind.
+bool Supersedes(const v1::Event& newer, const v1::Event& older) {
+  if (older.has_progress()) {
+    return newer.has_progress() && older.progress().status() != v1::SESSION_STATUS_EXPIRED;
+  }
+  return older.has_model_result() && newer.has_model_result() &&
+         older.model_result().status() == v1::MODEL_RESULT_STATUS_PROCESSING &&
+         older.model_result().model_name() == newer.model_result().model_name();
+}
+
 }  // namespace
 
 bool IsTerminal(const v1::Event& event) {
@@ -67,6 +77,13 @@ std::vector<uint64_t> NaiveLife::Fold(uint64_t through) const {
   for (const auto& [slot, sequence] : slots) sequences.push_back(sequence);
   std::sort(sequences.begin(), sequences.end());
   return sequences;
+}
+
+bool NaiveLife::IsSuperseded(uint64_t sequence, uint64_t through) const {
+  for (uint64_t newer = sequence + 1; newer <= through; ++newer) {
+    if (Supersedes(At(newer).event, At(sequence).event)) return true;
+  }
+  return false;
 }
 
 std::map<std::string, uint64_t> NaiveLife::Clarifications(uint64_t through) const {

@@ -47,6 +47,8 @@ struct NaiveLife {
   std::vector<uint64_t> Fold(uint64_t through) const;
   // The last event up to `through` of each clarification, by its id.
   std::map<std::string, uint64_t> Clarifications(uint64_t through) const;
+  // Whether a newer event, up to `through`, makes it superfluous for one who is behind.
+  bool IsSuperseded(uint64_t sequence, uint64_t through) const;
   // Those that are open, and have a limit of their own.
   size_t OpenWithLimit(uint64_t through) const;
 

@@ -19,16 +19,6 @@ v1::Position PositionOf(const control::StoredEvent& event) {
   return position;
 }
 
-// Whether a newer event of the page makes it superfluous for one who is behind.
-bool Supersedes(const v1::Event& newer, const v1::Event& older) {
-  if (older.has_progress()) {
-    return newer.has_progress() && older.progress().status() != v1::SESSION_STATUS_EXPIRED;
-  }
-  return older.has_model_result() && newer.has_model_result() &&
-         older.model_result().status() == v1::MODEL_RESULT_STATUS_PROCESSING &&
-         older.model_result().model_name() == newer.model_result().model_name();
-}
-
 }  // namespace
 
 void Reader::Violate(const std::string& text) const {
@@ -151,10 +141,8 @@ void Reader::CheckPage(const control::ReadPage& page, const NaiveLife& life) {
   }
   seen_ += there.size();
   for (uint64_t sequence = position_.sequence() + 1; sequence <= page.through; ++sequence) {
-    bool superseded = false;
-    for (uint64_t newer = sequence + 1; newer <= page.through; ++newer)
-      superseded = superseded || Supersedes(life.At(newer).event, life.At(sequence).event);
-    const bool is_due = reading_ == control::Reading::kWhole || !superseded;
+    const bool is_due =
+        reading_ == control::Reading::kWhole || !life.IsSuperseded(sequence, page.through);
     if (is_due != (there.count(sequence) > 0))
       Violate(absl::StrCat("a page ", is_due ? "without" : "with", " sequence ", sequence));
     there.erase(sequence);

@@ -1,0 +1,41 @@
+// edge/engineio/io_thread.h, without threads.
+#include "edge/engineio/io_thread.h"
+
+#include <utility>
+
+#include "edge/engineio/io_loop.h"
+
+namespace sessioncast::engineio {
+
+Timer::Timer(std::shared_ptr<Entry> entry) : entry_(std::move(entry)) {}
+Timer::Timer(Timer&&) noexcept = default;
+Timer& Timer::operator=(Timer&& other) noexcept {
+  if (this != &other) {
+    Cancel();
+    entry_ = std::move(other.entry_);
+  }
+  return *this;
+}
+Timer::~Timer() { Cancel(); }
+void Timer::Cancel() {
+  if (pending()) entry_->heap->Remove(*entry_);
+  entry_ = nullptr;
+}
+bool Timer::pending() const { return entry_ != nullptr && entry_->heap != nullptr; }
+
+IoThread::IoThread(size_t index) : loop_(std::make_unique<Loop>(index)) {}
+IoThread::~IoThread() = default;
+size_t IoThread::index() const { return loop_->index; }
+void IoThread::Post(std::function<void()> task) { loop_->posted.push_back(std::move(task)); }
+Timer IoThread::At(Clock::time_point when, std::function<void()> task) {
+  return Timer(loop_->timers.Add(when, std::move(task)));
+}
+Timer IoThread::After(Clock::duration delay, std::function<void()> task) {
+  return At(loop_->now + delay, std::move(task));
+}
+bool IoThread::IsCurrent() const { return true; }
+void IoThread::Start() {}
+void IoThread::Stop() {}
+IoThread::Loop& IoThread::loop() { return *loop_; }
+
+}  // namespace sessioncast::engineio
