@@ -75,6 +75,8 @@ Hub::SubscriptionPtr Hub::Resume(const ReaderPtr& reader, const std::string& ses
 void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened opened) {
   s.opened.push_back(std::move(opened));
   const Hold hold(*this, *s.session);
+  // What it is told is true whatever is dropped later: no event is queued before it.
+  DropQueued(*s.reader, &s);
   // A client that keeps positions too asks for what its recovery has begun to give.
   if (after.has_value() && after == s.resumed_at) after.reset();
   if (!after.has_value()) {
@@ -85,7 +87,8 @@ void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened 
       return Advance(s.session->subscriptions[s.index]);
     }
     if (s.phase != Phase::kOpening) TellSubscribed(s, {s.at.epoch, s.seen}, s.Entry());
-    return;
+    if (s.session == nullptr) return;
+    return Advance(s.session->subscriptions[s.index]);
   }
   CancelRead(s);  // what is in flight was asked for another position
   s.entry_before = s.Entry();
@@ -93,6 +96,7 @@ void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened 
   s.resumed_at.reset();
   s.at = *std::move(after);
   s.seen = s.at.sequence;
+  s.is_known = false;
   s.reads_fold = s.begins_fold = s.resync = false;
   s.fold_after = 0;
   Advance(s.session->subscriptions[s.index]);
@@ -113,7 +117,7 @@ std::string Hub::Unsubscribe(Subscription& s) {
 void Hub::AnswerAtOnce(Subscription& s) {
   if (s.session == nullptr || s.phase != Phase::kOpening) return;
   const Hold hold(*this, *s.session);
-  s.resync = false;
+  s.reads_fold = s.resync = false;  // in the cursor, too
   Open(s, s.at);
 }
 

@@ -47,6 +47,7 @@ bool Hub::TryGoLive(Subscription& s) {
   const Position& live = *session.live;
   const bool from_start = s.at.sequence == 0 && s.at.epoch.empty();
   if (s.at.epoch != live.epoch && !from_start) return false;
+  if (s.at.sequence > live.sequence && !s.is_known) return false;  // control says whether it is
   // Behind the hub, the tail may bridge; ahead of it (a page was newer than what has arrived),
   // FanOut passes over.
   const bool bridged =
@@ -55,6 +56,7 @@ bool Hub::TryGoLive(Subscription& s) {
        session.tail.front().event.position.sequence <= s.at.sequence + 1);
   if (!bridged) return false;
   if (s.at.epoch.empty()) s.at.epoch = live.epoch;
+  s.is_known = true;
   if (s.phase == Phase::kOpening) Open(s, s.at);
   s.phase = Phase::kLive;
   for (size_t i = 0; i < session.tail.size() && s.phase == Phase::kLive; ++i) {
@@ -182,6 +184,7 @@ bool Hub::TakeEvents(Subscription& s, const ShownPage& shown) {
   const Page& page = shown.page;
   const uint64_t before = s.at.sequence;
   if (s.at.epoch.empty()) s.at.epoch = page.top.epoch;
+  s.is_known = true;
   if (s.phase == Phase::kOpening) Open(s, s.at);
   for (const HubEvent& event : shown.events) Deliver(s, event, CursorMove::Of::kEvent);
   s.at = {page.top.epoch, std::max(before, page.through)};
@@ -194,6 +197,7 @@ void Hub::TakeFold(Subscription& s, const ShownPage& shown) {
   // The log began a new life in the middle of the fold.
   if (!s.begins_fold && s.at.epoch != page.top.epoch) return BeginAnew(s);
   if (s.fold_through == 0) s.fold_through = page.top.sequence;
+  s.is_known = true;
   const bool is_last = page.through >= s.fold_through || page.events.empty();
   if (std::exchange(s.begins_fold, false)) {
     s.reads_fold = !page.events.empty();

@@ -29,6 +29,7 @@ class Hub::Subscription {
   Phase phase = Phase::kOpening;
   Position at;               // read up to here
   uint64_t seen = 0;         // the last sequence the client knows of
+  bool is_known = false;     // control has `at`; else the client says so
   bool reads_fold = false;   // else: events after `at`
   uint64_t fold_after = 0;   // the fold has been delivered up to here
   uint64_t fold_through = 0;  // the top that all its pieces are of; 0: the first is not there yet

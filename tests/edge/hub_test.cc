@@ -522,6 +522,50 @@ TEST_F(HubTest, SubscribingAgainByIdAnswersOnlyAndWithAPositionMovesThere) {
                                  "error 2", "error 3"}));
 }
 
+TEST_F(HubTest, WhoSubscribesAgainIsToldWhatHasLeftAlsoIfWhatIsQueuedIsDroppedLater) {
+  RecordingSocket socket;
+  const auto subscription = Subscribe(socket, Position{kEpoch, 0});
+  BecomeLiveAt(0);
+  socket.stopped = true;
+  for (uint64_t sequence = 1; sequence <= 4; ++sequence) Arrive(sequence);
+  hub_.SubscribeAgain(*subscription, std::nullopt, [](const Position&) {});
+  EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 1", "subscribed 1"}));
+  EXPECT_EQ(NextRead().from, After(1));
+  socket.LeaveAll();
+  EXPECT_EQ(socket.cursor(), "1;s~epoch--1~1");
+}
+
+TEST_F(HubTest, WhatWasQueuedBeforeAPositionWasAskedForDoesNotTakeItBack) {
+  RecordingSocket slow;
+  const auto subscription = Subscribe(slow, std::nullopt);
+  Announce(3);
+  slow.stopped = true;
+  hub_.PageArrived(NextRead().read_id, MakePage(1, 3, 3));
+  hub_.SubscribeAgain(*subscription, Position{kEpoch, 3}, [](const Position&) {});
+  EXPECT_EQ(slow.lines, (Lines{"subscribed 0", "subscribed 3"}));
+  slow.bytes_an_event = Pace::Limits{}.queue_bytes_max / 2;
+  for (uint64_t sequence = 4; sequence <= 6; ++sequence) Arrive(sequence);
+  Drain(slow, std::chrono::seconds(1));
+  EXPECT_EQ(NextRead().from, After(3));
+}
+
+TEST_F(HubTest, APositionAboveTheTopIsNotTakenAtItsWord) {
+  RecordingSocket socket;
+  RecordingSocket other;
+  const auto subscription = Subscribe(socket, Position{kEpoch, 2});
+  BecomeLiveAt(2);
+  const auto above = Subscribe(other, Position{kEpoch, 9});
+  EXPECT_TRUE(other.lines.empty());
+  EXPECT_EQ(NextRead().from, After(9));
+}
+
+TEST_F(HubTest, WhoUnsubscribesInOneBreathNeverHasACursorInAFoldOfNothing) {
+  RecordingSocket socket;
+  const auto subscription = Subscribe(socket, std::nullopt);
+  hub_.AnswerAtOnce(*subscription);
+  EXPECT_EQ(socket.cursor(), "1;s~-~0");
+}
+
 TEST_F(HubTest, AnEventThatCannotBeShownIsDeclaredAsSkippedByTheNext) {
   RecordingSocket socket;
   const auto subscription = Subscribe(socket, Position{kEpoch, 0});

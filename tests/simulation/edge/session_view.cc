@@ -30,6 +30,11 @@ std::string NameOf(const v1::Event& event) {
   }
 }
 
+bool IsAskedFor(const SessionRequest& request, const edge::Position& position) {
+  if (!request.after.has_value() || request.after->sequence != position.sequence) return false;
+  return request.after->epoch == position.epoch || *request.after == edge::Position();
+}
+
 bool Has(const std::vector<uint64_t>& sequences, uint64_t sequence) {
   return std::binary_search(sequences.begin(), sequences.end(), sequence);
 }
@@ -43,7 +48,7 @@ void SessionView::Sent(SessionRequest request) {
 }
 
 void SessionView::Begin() {
-  held_ = awaits_resync_ = false;
+  held_ = awaits_resync_ = may_resync_ = false;
   recovered_at_.reset();
   requests_.clear();
   acks_due_.clear();
@@ -65,11 +70,10 @@ void SessionView::ReadsFold() { tops_ = {true, {}}; }
 
 // By a subscribe that is answered with this, or by one behind it: those that wait are answered
 // together.
-bool SessionView::IsAskedFor(const edge::Position& position) const {
+bool SessionView::IsAnyAskedFor(const edge::Position& position) const {
   for (const SessionRequest& request : requests_) {
     if (request.kind == SessionRequest::Kind::kUnsubscribe) return false;
-    if (!request.after.has_value() || request.after->sequence != position.sequence) continue;
-    if (request.after->epoch == position.epoch || *request.after == edge::Position()) return true;
+    if (IsAskedFor(request, position)) return true;
   }
   return false;
 }
@@ -77,10 +81,9 @@ bool SessionView::IsAskedFor(const edge::Position& position) const {
 std::string SessionView::OnSubscribed(const edge::Position& position) {
   if (requests_.empty() || requests_.front().kind != SessionRequest::Kind::kSubscribe)
     return "`subscribed`, and nobody asked";
-  if (awaits_resync_) return "`subscribed` where `resync` is due";
   const bool goes_on = held_ && (position == at_ || (at_ == edge::Position() &&
                                                      position.sequence == 0));
-  const bool was_asked_for = IsAskedFor(position);
+  const bool was_asked_for = IsAnyAskedFor(position);
   const bool ends_at_once =
       std::any_of(requests_.begin(), requests_.end(), [](const SessionRequest& request) {
         return request.kind == SessionRequest::Kind::kUnsubscribe;
@@ -90,6 +93,7 @@ std::string SessionView::OnSubscribed(const edge::Position& position) {
   request.told = position;
   acks_due_.push_back(request);
   const bool by_id = !request.after.has_value();
+  const bool by_one_behind = was_asked_for && !IsAskedFor(request, position);
   if (by_id && held_ && !was_asked_for && !goes_on && !ends_at_once)
     return absl::StrCat("`subscribed` at ", Text(position), " by who is at ", Text(at_));
   if (goes_on && (by_id || request.after == recovered_at_)) return {};
@@ -103,7 +107,8 @@ std::string SessionView::OnSubscribed(const edge::Position& position) {
   at_ = position;
   if (ends_at_once && !was_asked_for) return ReadsFold(), std::string();
   if (was_asked_for) {
-    ReadsLog();
+    by_one_behind && position.sequence == 0 ? ReadsFold() : ReadsLog();
+    may_resync_ = may_resync_ || by_one_behind;
     const NaiveLife* life = Life();
     const bool exists = at_.sequence == 0 || (life != nullptr && at_.sequence <= life->top());
     if (!exists && !ends_at_once)
@@ -126,14 +131,15 @@ std::string SessionView::OnUnsubscribed() {
     return "`unsubscribed`, and nobody asked";
   acks_due_.push_back(std::move(requests_.front()));
   requests_.pop_front();
-  held_ = awaits_resync_ = false;
+  held_ = awaits_resync_ = may_resync_ = false;
   recovered_at_.reset();
   return {};
 }
 
 std::string SessionView::OnResync(const edge::Position& position) {
   if (!held_) return "`resync` of what is not subscribed";
-  if (!std::exchange(awaits_resync_, false) && control_.Has(session_id_, at_))
+  const bool is_due = std::exchange(awaits_resync_, false);
+  if (!is_due && !may_resync_ && control_.Has(session_id_, at_))
     return absl::StrCat("`resync` at ", Text(position), ", and reading can go on behind ", Text(at_));
   at_ = position;
   recovered_at_.reset();
@@ -168,6 +174,7 @@ std::string SessionView::OnEvent(const std::string& name, const nlohmann::json& 
   if (tops_.may_be.empty())
     return absl::StrCat(what, " behind ", Text(at_), ": no fold and no conflation explains it");
   at_ = position;
+  may_resync_ = false;
   ++seen_;
   return {};
 }

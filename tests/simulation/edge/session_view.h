@@ -65,7 +65,7 @@ class SessionView {
   bool Explains(uint64_t top, uint64_t sequence) const;
   bool MayLeaveOut(uint64_t top, uint64_t until) const;
   bool IsFoldComplete(uint64_t top) const;
-  bool IsAskedFor(const edge::Position& position) const;
+  bool IsAnyAskedFor(const edge::Position& position) const;
 
   const NaiveControl& control_;
   const std::string session_id_;
@@ -75,6 +75,7 @@ class SessionView {
   // above is of the log.
   Tops tops_;
   bool awaits_resync_ = false;
+  bool may_resync_ = false;  // one of those that were answered together asked for another place
   std::deque<SessionRequest> requests_;  // in order, their notice has not come
   std::deque<SessionRequest> acks_due_;
   std::optional<edge::Position> recovered_at_;
