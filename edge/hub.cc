@@ -255,7 +255,10 @@ void Hub::AwaitRoom(const SubscriptionPtr& subscription) {
 void Hub::ArmDrain(Reader& reader) {
   // With a read in flight, its page comes back here.
   if (reader.reads > 0) return;
-  reader.socket->AwaitDrain(reader.pace.slow() ? 0 : reader.pace.budget_bytes() / 2);
+  const size_t budget = reader.pace.budget_bytes();
+  // There is room for a page then: else it would be told at once, again and again.
+  const size_t room_at = budget - std::min<size_t>(budget, options_.page_bytes_max);
+  reader.socket->AwaitDrain(reader.pace.slow() ? 0 : std::min(budget / 2, room_at));
 }
 
 void Hub::Drained(Reader& reader) {

@@ -497,6 +497,22 @@ TEST_F(HubTest, WhoUnsubscribesGetsNothingMoreOfWhatIsQueued) {
   EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 1", "error 2"}));
 }
 
+TEST_F(HubTest, ADrainIsAwaitedThatLeavesRoomForAPage) {
+  Hub::Options options = OptionsAt([this] { return now_; });
+  options.pace.queue_bytes_max = options.page_bytes_max;
+  Hub hub(options, {.begin = [](uint32_t, const std::string&) {},
+                    .end = [](uint32_t) {},
+                    .read = [this](ReadRequest request) { reads_.push_back(request); }});
+  hub.Attached();
+  RecordingSocket socket;
+  socket.stopped = true;
+  const Hub::ReaderPtr reader = hub.AddReader(socket);
+  const auto first = hub.Subscribe(reader, "s", After(0), [](const Position&) {});
+  hub.PageArrived(NextRead().read_id, MakePage(1, 2, 9));
+  EXPECT_TRUE(reads_.empty());
+  EXPECT_EQ(socket.drain_mark, 0U);
+}
+
 TEST_F(HubTest, ManySocketsAtOnePlaceShareOneRead) {
   std::vector<RecordingSocket> sockets(50);
   std::vector<Hub::SubscriptionPtr> subscriptions;
