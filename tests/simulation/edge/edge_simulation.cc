@@ -42,6 +42,7 @@ class EdgeSimulation {
       const auto kind = static_cast<StockClient::Kind>(i % 3 == 0 ? 1 : scheduler_.Pick(3));
       clients_.push_back(
           std::make_unique<StockClient>(scheduler_, control_, violations_, kind, i + 1, trace));
+      clients_.back()->set_slow(scheduler_.Chance(50) ? 100 : 0);
     }
     for (int i = 0; i < 2; ++i) edges_.push_back(NewEdge());
   }
@@ -163,7 +164,6 @@ class EdgeSimulation {
   void ComeToRest() {
     Trace("rest");
     for (const auto& edge : edges_) edge->line().FailSome(0);
-    for (const auto& client : clients_) client->set_slow(0);
     for (int second = 0; second < kRestSeconds; ++second) {
       bool moved = true;
       for (int round = 0; round < kRoundsMax && moved && !violations_.any(); ++round) {
@@ -178,6 +178,7 @@ class EdgeSimulation {
     bool moved = false;
     for (const auto& client : clients_) {
       if (client->away()) client->Connect(AnyEdge());
+      client->TakeAll();
       moved = client->Take(20'000) || moved;
     }
     for (const auto& edge : edges_) {

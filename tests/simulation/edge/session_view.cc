@@ -44,6 +44,12 @@ bool Has(const std::vector<uint64_t>& sequences, uint64_t sequence) {
 // ---- what the client does
 
 void SessionView::Sent(SessionRequest request) {
+  // Who was recovered there is only answered.
+  if (request.after.has_value() && request.after == recovered_at_) {
+    request.after.reset();
+  } else if (request.after.has_value() || request.kind == SessionRequest::Kind::kUnsubscribe) {
+    recovered_at_.reset();
+  }
   requests_.push_back(std::move(request));
 }
 
@@ -96,19 +102,18 @@ std::string SessionView::OnSubscribed(const edge::Position& position) {
   const bool by_one_behind = was_asked_for && !IsAskedFor(request, position);
   if (by_id && held_ && !was_asked_for && !goes_on && !ends_at_once)
     return absl::StrCat("`subscribed` at ", Text(position), " by who is at ", Text(at_));
-  if (goes_on && (by_id || request.after == recovered_at_)) return {};
+  may_resync_ = may_resync_ || by_one_behind || ends_at_once || request.after == edge::Position();
+  if (goes_on && by_id) return {};
   if (goes_on && was_asked_for) {
     CloseTops();
     tops_.may_be.insert(at_.sequence);
     return {};
   }
   held_ = true;
-  recovered_at_.reset();
   at_ = position;
   if (ends_at_once && !was_asked_for) return ReadsFold(), std::string();
   if (was_asked_for) {
     by_one_behind && position.sequence == 0 ? ReadsFold() : ReadsLog();
-    may_resync_ = may_resync_ || by_one_behind;
     const NaiveLife* life = Life();
     const bool exists = at_.sequence == 0 || (life != nullptr && at_.sequence <= life->top());
     if (!exists && !ends_at_once)
@@ -132,17 +137,17 @@ std::string SessionView::OnUnsubscribed() {
   acks_due_.push_back(std::move(requests_.front()));
   requests_.pop_front();
   held_ = awaits_resync_ = may_resync_ = false;
-  recovered_at_.reset();
   return {};
 }
 
 std::string SessionView::OnResync(const edge::Position& position) {
   if (!held_) return "`resync` of what is not subscribed";
   const bool is_due = std::exchange(awaits_resync_, false);
-  if (!is_due && !may_resync_ && control_.Has(session_id_, at_))
+  // Before the first event it may have read of a life that has ended since.
+  const bool at_start = at_ == edge::Position();
+  if (!is_due && !may_resync_ && !at_start && control_.Has(session_id_, at_))
     return absl::StrCat("`resync` at ", Text(position), ", and reading can go on behind ", Text(at_));
   at_ = position;
-  recovered_at_.reset();
   ReadsFold();
   if (position.sequence == 0) return {};
   const NaiveLife* life = Life();
@@ -234,7 +239,9 @@ std::string SessionView::OnAck(uint64_t ack_id, const nlohmann::json& body) {
 std::string SessionView::OnCursor(const std::optional<edge::Place>& entry) {
   if (!entry.has_value()) return held_ ? "is not in the cursor" : "";
   if (!held_) return "is in the cursor, and not subscribed";
-  if (entry->position != at_)
+  // A session's first event, when it is taken back, leaves its epoch.
+  const bool at_start = at_ == edge::Position() && entry->position.sequence == 0;
+  if (entry->position != at_ && !at_start)
     return absl::StrCat("the cursor is at ", Text(entry->position), ", and the client at ",
                         Text(at_));
   if (entry->kind == edge::Place::Kind::kFold || awaits_resync_) return {};

@@ -13,6 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr size_t kBufferBytes = 20'000;  // the kernels'
 constexpr size_t kShortLength = 125;  // a frame's length that its first two bytes hold
 constexpr size_t kTwoByteLength = 126;
 constexpr uint8_t kFinalText = 0x81;
@@ -65,7 +66,7 @@ void StockClient::Expect(const std::string& session_id, const std::string& broke
 void StockClient::Connect(SimulatedEdge& edge) {
   if (trace_) trace_(name_ + " connects");
   pipe_ = std::make_shared<engineio::Pipe>();
-  pipe_->to_client_max = scheduler_.Chance(50) ? 1 + scheduler_.Pick(3'000) : 20'000;
+  pipe_->to_client_max = scheduler_.Chance(50) ? 1 + scheduler_.Pick(3'000) : kBufferBytes;
   in_.clear();
   acks_.clear();
   step_ = Step::kOpening;
@@ -77,6 +78,11 @@ void StockClient::Die() {
   if (trace_) trace_(name_ + " loses its connection");
   pipe_->client_left = true;
   pipe_ = nullptr;
+}
+
+void StockClient::TakeAll() {
+  slow_percent_ = 0;
+  if (pipe_ != nullptr) pipe_->to_client_max = kBufferBytes;
 }
 
 size_t StockClient::Pace() {

@@ -40,8 +40,9 @@ class StockClient {
   // The connection is gone, with all that has not been taken.
   void Die();
 
-  // Its pace from now on.
+  // Its pace from now on: of 100 times it takes bytes, so many it takes few.
   void set_slow(uint32_t percent) { slow_percent_ = percent; }
+  void TakeAll();
   size_t Pace();
 
   uint64_t seen() const;
