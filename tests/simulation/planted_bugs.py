@@ -1,8 +1,9 @@
-"""Bugs of the broker that the simulation must find: each a few words of one source file, changed.
+"""Bugs that the simulations must find: each a few words of one source file of control or edge, changed.
 
     planted_bugs.py --list                 NAME FILE, a line each
     planted_bugs.py --plant NAME OUT       writes the changed source file
-    planted_bugs.py --find DIRECTORY       runs each simulation_NAME there: a table, and an error if a bug was not found
+    planted_bugs.py --find DIRECTORY ROOM  runs each simulation_NAME of control or edge there (of edge, also simulation_edge
+                                           with each of its failpoints): a table, and an error if a bug was not found
 """
 
 import argparse
@@ -15,6 +16,17 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEEDS_MAX = 10_000
 FIND_S_MAX = 300
+
+# The edge's own failpoints (edge/broken_rule.h) of which the simulation can tell.
+BROKEN_RULES = [
+    "ack_before_subscribed",
+    "cursor_at_enqueue",
+    "no_cursor_on_subscribed",
+    "cursor_on_some_events",
+    "cursor_at_top_before_fold",
+    "resubscribe_restarts_fold",
+    "empty_cursor_recovers",
+]
 
 # Name: file, the words in it, what is there instead.
 BUGS = {
@@ -80,6 +92,76 @@ BUGS = {
         "  chain = std::make_shared<AppendChain>();\n",
         "",
     ),
+    "resync_behind_old_events": (
+        "edge/hub_reading.cc",
+        "  DropQueued(*s.reader, &s);\n  s.entry_before",
+        "  s.entry_before",
+    ),
+    "events_after_unsubscribed": (
+        "edge/hub.cc",
+        "  DropQueued(*s.reader, &s);\n  std::string entry",
+        "  std::string entry",
+    ),
+    "subscribed_behind_queued_events": (
+        "edge/hub.cc",
+        "no event is queued before it.\n  DropQueued(*s.reader, &s);",
+        "no event is queued before it.",
+    ),
+    "dropped_is_not_read_again": (
+        "edge/hub.cc",
+        "  s.at = first_dropped.before;\n  s.seen = s.at.sequence;",
+        "  s.seen = s.at.sequence;",
+    ),
+    "skipped_is_not_declared": (
+        "edge/hub_reading.cc",
+        "if (skipped == 0 && of == CursorMove::Of::kEvent)",
+        "if (of == CursorMove::Of::kEvent)",
+    ),
+    "pieces_of_many_folds": (
+        "edge/hub_reading.cc",
+        "if (s.fold_through == 0) s.fold_through = page.top.sequence;\n",
+        "s.fold_through = 0;\n",
+    ),
+    "goes_live_in_another_life": (
+        "edge/hub_reading.cc",
+        "  if (s.at.epoch != live.epoch && !from_start) return false;\n",
+        "",
+    ),
+    "above_the_top_at_its_word": (
+        "edge/hub_reading.cc",
+        "s.at.sequence > live.sequence && !s.is_known",
+        "false",
+    ),
+    "page_of_another_place": (
+        "edge/hub.cc",
+        "  CancelRead(s);  // what is in flight was asked for another position\n",
+        "",
+    ),
+    "never_reads_again": (
+        "edge/hub.cc",
+        "  for (const auto& [id, session] : interests_) interest_ids.push_back(id);\n",
+        "",
+    ),
+    "cursor_is_not_taken_back": (
+        "edge/session_socket.cc",
+        "if (tag != nullptr) cursor->TakeBack",
+        "if (tag == nullptr) cursor->TakeBack",
+    ),
+    "cursor_forgets_the_fold": (
+        "edge/cursor.cc",
+        "if (place.kind == Place::Kind::kFold) text.push_back(kFoldMark);",
+        "",
+    ),
+    "drops_what_is_half_sent": (
+        "edge/engineio/connection.cc",
+        "front_leaves ? std::next(queue_.begin()) : queue_.begin()",
+        "front_leaves ? queue_.begin() : queue_.begin()",
+    ),
+    "unsent_is_not_taken_back": (
+        "edge/engineio/websocket_transport.cc",
+        "    TakeBackUnsent(packets_left);\n",
+        "    if (packets_left > 1'000) TakeBackUnsent(packets_left);\n",
+    ),
     "failed_deadline_is_forgotten": (
         "control/deadline_thread.cc",
         "      next = std::min(next, *not_before);\n",
@@ -96,9 +178,9 @@ def plant(name, out):
     pathlib.Path(out).write_text(text.replace(words, instead), encoding="utf-8")
 
 
-def find(directory, name):
+def find(directory, program, *arguments):
     """The run that found it, and what it said; None: it was not found."""
-    command = [pathlib.Path(directory, f"simulation_{name}"), f"--seeds={SEEDS_MAX}"]
+    command = [pathlib.Path(directory, program), f"--seeds={SEEDS_MAX}", *arguments]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         done = subprocess.run(
             command, check=False, stdout=output, stderr=output, timeout=FIND_S_MAX
@@ -111,14 +193,21 @@ def find(directory, name):
     return None if done.returncode == 0 else (0, said[-2000:])
 
 
-def find_all(directory):
+def find_all(directory, room):
+    runs = {
+        name: [f"simulation_{name}"]
+        for name, (file, _, _) in BUGS.items()
+        if file.startswith(f"{room}/")
+    }
+    if room == "edge":
+        runs |= {rule: ["simulation_edge", f"--broken_rule={rule}"] for rule in BROKEN_RULES}
     missed = 0
-    for name in BUGS:
-        found = find(directory, name)
+    for name, command in runs.items():
+        found = find(directory, *command)
         run, said = found or ("-", f"NOT FOUND in {SEEDS_MAX} seeds")
         missed += found is None or run == 0
-        print(f"{name:30} {run:>6}  {said}", flush=True)
-    print(f"{len(BUGS) - missed} of {len(BUGS)} planted bugs found (name, runs until then, the violation)")
+        print(f"{name:32} {run:>6}  {said}", flush=True)
+    print(f"{len(runs) - missed} of {len(runs)} planted bugs found (name, runs until then, the violation)")
     return 1 if missed else 0
 
 
@@ -126,13 +215,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--plant", nargs=2, metavar=("NAME", "OUT"))
-    parser.add_argument("--find", metavar="DIRECTORY")
+    parser.add_argument("--find", nargs=2, metavar=("DIRECTORY", "ROOM"))
     options = parser.parse_args()
     if options.list:
         print(";".join(f"{name}={file}" for name, (file, _, _) in BUGS.items()))
     if options.plant:
         plant(*options.plant)
-    return find_all(options.find) if options.find else 0
+    return find_all(*options.find) if options.find else 0
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@
 namespace sessioncast::test {
 namespace {
 
-constexpr uint32_t kActions = 1'500;
-constexpr int kRestSeconds = 60;
+constexpr uint32_t kActions = 600;
+constexpr int kRestSeconds = 8;
 constexpr int kRoundsMax = 3'000;
 constexpr uint32_t kClients = 4;
 const std::vector<std::string> kSessions = {"s1", "s2", "s3"};
@@ -21,7 +21,7 @@ const std::vector<std::string> kSessions = {"s1", "s2", "s3"};
 // Limits so small that each of them is met, in some runs.
 EdgeLimits LimitsBy(Scheduler& scheduler, edge::BrokenRule broken_rule) {
   EdgeLimits limits;
-  limits.pace.queue_bytes_max = 4'000 + scheduler.Pick(40'000);
+  limits.pace.queue_bytes_max = 4'000 + scheduler.Pick(scheduler.Chance(70) ? 16'000 : 60'000);
   limits.pace.slow_queue_bytes_min = 300 + scheduler.Pick(1'000);
   limits.page_bytes_max = 300 + scheduler.Pick(8'000);
   limits.tail_bytes_max = scheduler.Chance(50) ? 1 + scheduler.Pick(5'000) : 100'000;

@@ -9,7 +9,7 @@
 namespace sessioncast::test {
 namespace {
 
-constexpr uint32_t kPadBytesMax = 3'000;
+constexpr uint32_t kPadBytesMax = 10'000;
 constexpr uint64_t kFewEvents = 4;
 
 edge::Position PositionOf(const NaiveLife& life, uint64_t sequence) { return {life.epoch, sequence}; }
@@ -39,7 +39,7 @@ v1::Event NaiveControl::NewEvent(const std::string& label) {
   v1::Event event;
   const auto put = [&](google::protobuf::Struct& data) {
     (*data.mutable_fields())["label"].set_string_value(label);
-    if (!scheduler_.Chance(40)) return;
+    if (!scheduler_.Chance(60)) return;
     (*data.mutable_fields())["pad"].set_string_value(
         std::string(scheduler_.Pick(kPadBytesMax), 'x'));
   };

@@ -14,7 +14,7 @@ namespace {
 // What is queued beside events: answers, pings, and what an event adds to its bytes.
 constexpr size_t kQueueSlackBytes = 8 * 1024;
 // Hub's kEventOverheadBytes, and the largest event as a packet.
-constexpr size_t kEventBytesMax = 16 * 1024 + 4'000;
+constexpr size_t kEventBytesMax = 16 * 1024 + 11'000;
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 
 edge::Hub::Options HubOptions(const EdgeLimits& limits, engineio::IoThread& thread) {

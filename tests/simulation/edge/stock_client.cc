@@ -66,7 +66,8 @@ void StockClient::Expect(const std::string& session_id, const std::string& broke
 void StockClient::Connect(SimulatedEdge& edge) {
   if (trace_) trace_(name_ + " connects");
   pipe_ = std::make_shared<engineio::Pipe>();
-  pipe_->to_client_max = scheduler_.Chance(50) ? 1 + scheduler_.Pick(3'000) : kBufferBytes;
+  const bool is_small = slow_percent_ > 0 || scheduler_.Chance(30);
+  pipe_->to_client_max = is_small ? 1 + scheduler_.Pick(3'000) : kBufferBytes;
   in_.clear();
   acks_.clear();
   step_ = Step::kOpening;
@@ -131,13 +132,14 @@ void StockClient::Send(std::string_view packet) {
 }
 
 void StockClient::OnPacket(std::string_view packet) {
-  if (trace_) trace_(absl::StrCat(name_, " < ", std::string(packet.substr(0, 300)), packet.size() > 300 ? absl::StrCat(" ... ", std::string(packet.substr(packet.size() - 100))) : ""));
+  if (trace_) trace_(absl::StrCat(name_, " < ", std::string(packet)));
   const std::string_view rest = packet.substr(std::min<size_t>(packet.size(), 2));
+  const auto parsed = [&] { return Json::parse(rest, nullptr, /*allow_exceptions=*/false); };
   if (packet.starts_with("0") && step_ == Step::kOpening) return SendConnect();
   if (packet == "2") return Send("3");
   if (packet == "1") return Die();
-  if (packet.starts_with("40") && step_ == Step::kConnecting) return OnConnected(Json::parse(rest));
-  if (packet.starts_with("42") && step_ >= Step::kGreeted) return OnEvent(Json::parse(rest));
+  if (packet.starts_with("40") && step_ == Step::kConnecting) return OnConnected(parsed());
+  if (packet.starts_with("42") && step_ >= Step::kGreeted) return OnEvent(parsed());
   if (packet.starts_with("43") && step_ == Step::kConnected) return OnAck(rest);
   Violate(absl::StrCat("an unexpected packet: ", std::string(packet)));
 }
@@ -235,6 +237,7 @@ void StockClient::Unsubscribe(const std::string& session_id) {
 // ---- what it gets
 
 void StockClient::OnEvent(const Json& packet) {
+  if (!packet.is_array() || packet.empty()) return Violate("an event that is no JSON");
   const std::string name = packet.at(0);
   const size_t arguments = kind_ == Kind::kRecovers ? 2 : 1;
   if (packet.size() != 1 + arguments)
