@@ -190,6 +190,7 @@ class TornStore(Fault):
     damaged_s = 3  # so long is a damaged table served
     marker_s = 2.5  # its second, on a busy machine
     new_epochs = "every session gets a new epoch"
+    unharmed = "all is there"
     refused = "restore it from a copy"
     stuck = "nothing is appended any more"
 
@@ -217,6 +218,8 @@ class TornStore(Fault):
             if answer != self.refused:
                 answer = await self._serve_damaged(stage, losses)
             answer += f"; put back whole: {await self._put_whole_back(stage)}"
+        if way in (self._cut_log, self._put_copy_back) and answer == self.unharmed:
+            stage.wrong.append(f"a loss that nobody noticed: {damage}")
         await stage.flowing()
         stage.hit(f"{damage}: {answer}")
 
@@ -235,7 +238,7 @@ class TornStore(Fault):
             if not self._said(stage, self.refused):
                 raise
             return self.refused
-        return self.new_epochs if self._said(stage, self.new_epochs) else "all is there"
+        return self.new_epochs if self._said(stage, self.new_epochs) else self.unharmed
 
     @staticmethod
     def _said(stage, words):

@@ -14,9 +14,9 @@ HITS_SHOWN_MAX = 6
 SESSIONS_A_CLIENT = 4
 PUBLISHERS = 6
 TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]]
-# What must be fast to be felt, and slow enough for a busy machine.
 # The disk of disk_full is small.
 STORE_FREE_BYTES_MIN = 16 << 20
+# What must be fast to be felt, and slow enough for a busy machine.
 EDGE_FLAGS = ["--ping_interval_ms=3000", "--ping_timeout_ms=4000"]
 STOP_PUBLISHING_S_MAX = 120
 REACH_TOP_S_MAX = 90

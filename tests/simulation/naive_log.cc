@@ -67,6 +67,11 @@ bool NaiveLife::KeepsKey(const std::string& key) const {
   return false;
 }
 
+bool NaiveLife::HasKey(const std::string& key) const {
+  return !key.empty() && std::any_of(events.begin(), events.end(),
+                                     [&key](const NaiveEvent& event) { return event.key == key; });
+}
+
 std::vector<uint64_t> NaiveLife::Fold(uint64_t through) const {
   std::map<std::string, uint64_t> slots;
   for (uint64_t sequence = 1; sequence <= through; ++sequence) {
@@ -160,6 +165,7 @@ void NaiveLog::AppendEvent(NaiveLife& life, const control::StoredEvent& stored, 
   if (life.Ended()) Violate(life, "an event behind the session's end");
   if (life.KeepsKey(stored.idempotency_key))
     Violate(life, absl::StrCat("the key ", stored.idempotency_key, " a second time"));
+  if (event.session_id() != life.session_id) Violate(life, "an event of another session");
   if (event.has_clarification()) CheckClarification(life, event);
   if (IsTerminal(event)) CheckEnd(life, event, before);
   if (life.events.empty()) life.epoch = stored.epoch;

@@ -43,6 +43,8 @@ struct NaiveLife {
   v1::Position TopPosition() const;
   bool Ended() const;
   bool KeepsKey(const std::string& key) const;
+  // Whether an event, kept or not, has it.
+  bool HasKey(const std::string& key) const;
   // The sequences that the fold of events 1 to `through` has.
   std::vector<uint64_t> Fold(uint64_t through) const;
   // The last event up to `through` of each clarification, by its id.
@@ -72,6 +74,7 @@ class NaiveLog {
   // speaks for what it knew before.
   void ShowsLate(const std::string& session_id) { late_.insert(session_id); }
   void Loaded(const std::string& session_id) { late_.erase(session_id); }
+  void BrokerIsNew() { late_.clear(); }
   bool BrokerIsBehind(const std::string& session_id) const { return late_.count(session_id) > 0; }
 
   // The life that the session is in; one without events if there is none.

@@ -108,6 +108,7 @@ Publishers::Before Publishers::Look(const v1::Event& event, const std::string& k
 }
 
 void Publishers::Publish(control::Broker& broker, Attempt& attempt) {
+  ++attempt.calls;
   ++attempt.calls_open;
   ++calls_open_;
   broker.Publish(attempt.event, attempt.key,
@@ -132,6 +133,7 @@ void Publishers::Ask(control::Broker& broker) {
   if (scheduler_.Chance(50))
     clarification.mutable_time_limit()->set_seconds(1 + scheduler_.Pick(60));
   if (scheduler_.Chance(50)) clarification.set_default_response("the default");
+  ++attempt.calls;
   ++attempt.calls_open;
   ++calls_open_;
   auto done = [this, &attempt, call = ++calls_,
@@ -191,12 +193,29 @@ void Publishers::Acked(Attempt& attempt, uint64_t call, const control::Published
   if (LabelOf(event->event) != attempt.label)
     return Violate(session_id, where + ", where another event is");
   if (event->key != attempt.key) Violate(session_id, where + ", which has another key");
+  CheckContent(attempt, *event);
   attempt.may_be_stored = true;
   attempt.acked_at.push_back(published.position);
   if (published.duplicate) return;
   auto& calls = call_of_[{session_id, published.position.epoch()}];
   if (!calls.emplace(published.position.sequence(), call).second)
     Violate(session_id, where + ", which was told as new before");
+}
+
+// What control fills in apart, and what another one had asked with the same question.
+void Publishers::CheckContent(const Attempt& attempt, const NaiveEvent& stored) {
+  if (attempt.event.has_clarification()) return;
+  v1::Event content = stored.event;
+  content.clear_position();
+  content.clear_time();
+  if (content.has_progress()) {
+    content.mutable_progress()->clear_prompts();
+    content.mutable_progress()->clear_has_clarifications();
+    content.mutable_progress()->clear_clarification_count();
+    content.mutable_progress()->clear_result_available();
+  }
+  if (content.SerializeAsString() != attempt.event.SerializeAsString())
+    Violate(attempt.event.session_id(), attempt.label + " is stored with another content");
 }
 
 void Publishers::Refused(Attempt& attempt, const Before& before, const absl::Status& status) {
@@ -224,8 +243,7 @@ void Publishers::CheckRefusal(const Attempt& attempt, const Before& before,
   if (!absl::IsAlreadyExists(status)) return Violate(session_id, what);
   const auto asked = life.Clarifications(life.top());
   const bool was_asked = asked.count(attempt.event.clarification().clarification_id()) > 0;
-  if (!was_asked && !life.KeepsKey(attempt.key))
-    Violate(session_id, what + "; durably, it does not");
+  if (!was_asked && !life.HasKey(attempt.key)) Violate(session_id, what + "; durably, it does not");
 }
 
 void Publishers::Ended(const control::ClarificationEnd& end, const Before& before,
@@ -267,21 +285,27 @@ void Publishers::LoseCalls() {
   calls_open_ = 0;
 }
 
+void Publishers::Probe(control::Broker& broker, const std::string& session_id) {
+  Attempt& attempt = attempts_.emplace_back();
+  attempt.number = attempts_.size();
+  attempt.label = absl::StrCat("event ", attempt.number);
+  attempt.key = absl::StrCat("key ", attempt.number);
+  attempt.event.set_session_id(session_id);
+  attempt.event.mutable_error()->set_message(attempt.label);
+  Publish(broker, attempt);
+}
+
+void Publishers::CheckProbe() {
+  const Attempt& probe = attempts_.back();
+  const std::string& session_id = probe.event.session_id();
+  if (probe.acked_at.empty() && !log_.Current(session_id).Ended())
+    Violate(session_id, "all is healed, and an event is not acknowledged");
+}
+
 void Publishers::CheckLog() {
   if (calls_open_ > 0) violations_.Add(absl::StrCat(calls_open_, " calls were never answered"));
-  std::map<std::string, std::vector<const Attempt*>> by_label;
-  for (const Attempt& attempt : attempts_) by_label[attempt.label].push_back(&attempt);
   for (const auto& [session_id, lives] : log_.lives()) {
-    for (const NaiveLife& life : lives) {
-      for (const NaiveEvent& stored : life.events) {
-        const v1::Event& event = stored.event;
-        if (IsTerminal(event) && event.has_progress()) continue;
-        const std::vector<const Attempt*>& tried = by_label[LabelOf(event)];
-        if (std::none_of(tried.begin(), tried.end(),
-                         [](const Attempt* attempt) { return attempt->may_be_stored; }))
-          Violate(session_id, LabelOf(event) + " was refused, and is in the log");
-      }
-    }
+    for (const NaiveLife& life : lives) CheckLife(life);
   }
   for (const auto& [where, calls] : call_of_) {
     uint64_t last = 0;
@@ -291,6 +315,24 @@ void Publishers::CheckLog() {
                                           " was made before the one for what is before it"));
       last = call;
     }
+  }
+}
+
+// That everything in it was tried, as often at least, and not refused for sure.
+void Publishers::CheckLife(const NaiveLife& life) {
+  std::map<std::string, std::vector<const Attempt*>> by_label;
+  for (const Attempt& attempt : attempts_) by_label[attempt.label].push_back(&attempt);
+  std::map<std::string, uint32_t> stored;
+  for (const NaiveEvent& kept : life.events) {
+    const v1::Event& event = kept.event;
+    if (IsTerminal(event) && event.has_progress()) continue;
+    const std::string label = LabelOf(event);
+    const std::vector<const Attempt*>& tried = by_label[label];
+    if (std::none_of(tried.begin(), tried.end(),
+                     [](const Attempt* attempt) { return attempt->may_be_stored; }))
+      Violate(life.session_id, label + " was refused, and is in the log");
+    if (!event.has_clarification() && !tried.empty() && ++stored[label] > tried.front()->calls)
+      Violate(life.session_id, label + " is in the log more often than it was published");
   }
 }
 

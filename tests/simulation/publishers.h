@@ -38,6 +38,10 @@ class Publishers {
   uint64_t acked() const { return acked_; }
   uint64_t unknown() const { return unknown_; }
 
+  // Once all is healed: publishes an event into the session; then, whether that was acknowledged,
+  // or refused because the session has ended.
+  void Probe(control::Broker& broker, const std::string& session_id);
+  void CheckProbe();
   // Once all is quiet: what the log has of all that was tried.
   void CheckLog();
 
@@ -48,6 +52,7 @@ class Publishers {
     v1::Event event;
     std::string label;
     std::string key;
+    uint32_t calls = 0;
     uint32_t calls_open = 0;
     // Whether it may be in the log, and what is known of where.
     bool may_be_stored = false;
@@ -70,6 +75,8 @@ class Publishers {
   void Answered(Attempt& attempt, uint64_t call, const Before& before,
                 const absl::StatusOr<control::Published>& result);
   void Acked(Attempt& attempt, uint64_t call, const control::Published& published);
+  void CheckContent(const Attempt& attempt, const NaiveEvent& stored);
+  void CheckLife(const NaiveLife& life);
   void Refused(Attempt& attempt, const Before& before, const absl::Status& status);
   void CheckRefusal(const Attempt& attempt, const Before& before, const absl::Status& status);
   void Ended(const control::ClarificationEnd& end, const Before& before,

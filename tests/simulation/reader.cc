@@ -1,5 +1,6 @@
 #include "tests/simulation/reader.h"
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -42,14 +43,13 @@ void Reader::Act(control::Broker& broker) {
       ear_->woken = true;
       behind_.reset();
       wants_fold_ = scheduler_.Chance(30);
+      fold_after_ = 0;
+      fold_through_.reset();
       step_ = Step::kLive;
       return;
     }
     case Step::kLive:
-      if (std::exchange(wants_fold_, false)) {
-        step_ = Step::kFold;
-        return broker.ReadFold({.session_id = session_id_}, Then(&Reader::OnFold));
-      }
+      if (wants_fold_) return ReadFold(broker);
       if (behind_.has_value()) {
         step_ = Step::kReading;
         control::ReadRequest request{session_id_, position_, {}};
@@ -63,6 +63,14 @@ void Reader::Act(control::Broker& broker) {
     case Step::kFold:
       return;
   }
+}
+
+void Reader::ReadFold(control::Broker& broker) {
+  step_ = Step::kFold;
+  control::FoldRequest request{.session_id = session_id_, .after_sequence = fold_after_};
+  request.through = fold_through_;
+  request.bytes_max = 1 + scheduler_.Pick(600);
+  broker.ReadFold(request, Then(&Reader::OnFold));
 }
 
 void Reader::Next() {
@@ -149,19 +157,31 @@ void Reader::CheckPage(const control::ReadPage& page, const NaiveLife& life) {
   }
   if (!there.empty()) Violate("a page with events that are not behind its beginning");
   const bool at_end = page.through == life.top() && life.Ended();
-  if (page.ended && !at_end) Violate("a page that ends the session before its end");
+  if (page.ended != at_end) Violate("a page that is wrong about the session's end");
 }
 
 void Reader::OnFold(const absl::StatusOr<control::ReadPage>& page) {
   step_ = Step::kLive;
   if (!page.ok()) {
-    wants_fold_ = true;
     if (!absl::IsUnavailable(page.status()) && !absl::IsResourceExhausted(page.status()))
       Violate(absl::StrCat("a fold: ", page.status().ToString()));
     return;
   }
+  const bool is_first = !fold_through_.has_value();
+  if (!is_first && page->top.epoch() != fold_through_->epoch()) fold_after_ = 0;  // anew
+  if (page->outcome == control::ReadPage::Outcome::kOutOfRange) {
+    if (is_first) Violate("the first piece of a fold is out of range");
+    fold_after_ = 0;
+    return fold_through_.reset();
+  }
+  if (is_first) fold_through_ = page->top;
   CheckFold(*page);
-  MoveTo(page->top, page->top.sequence());
+  fold_after_ = page->through;
+  if (page->through < fold_through_->sequence()) return;
+  wants_fold_ = false;
+  fold_after_ = 0;
+  MoveTo(*fold_through_, fold_through_->sequence());
+  fold_through_.reset();
 }
 
 void Reader::CheckFold(const control::ReadPage& page) {
@@ -170,26 +190,67 @@ void Reader::CheckFold(const control::ReadPage& page) {
     if (page.top.sequence() > 0) Violate("a fold of a life that nobody lived");
     return;
   }
-  if (page.top.sequence() > life->top()) return Violate("a fold whose top is not durable");
+  const uint64_t through = fold_through_->sequence();
+  if (page.top.sequence() > life->top() || through > page.top.sequence())
+    return Violate("a fold whose top is not durable");
+  std::vector<uint64_t> due;
+  for (const uint64_t sequence : life->Fold(page.top.sequence())) {
+    if (sequence > fold_after_ && sequence <= through) due.push_back(sequence);
+  }
   std::vector<uint64_t> sequences;
   for (const control::StoredEventPtr& event : page.events) {
     CheckEvent(*event);
     sequences.push_back(event->sequence);
   }
-  if (sequences != life->Fold(page.top.sequence()))
-    Violate(absl::StrCat("the fold at ", page.top.sequence(), " is another"));
   seen_ += sequences.size();
+  const bool is_last = page.through >= through;
+  if (!is_last &&
+      (sequences.empty() || sequences.back() != page.through || sequences.size() >= due.size()))
+    return Violate("a piece of a fold that ends too early");
+  due.resize(std::min(due.size(), is_last ? due.size() : sequences.size()));
+  if (sequences != due || page.through > through)
+    Violate(absl::StrCat("a piece of the fold at ", through, " is another"));
+  const bool at_end = page.through == life->top() && life->Ended();
+  if (page.ended != at_end) Violate("a fold that is wrong about the session's end");
 }
 
 void Reader::LookAround(control::Broker& broker) {
-  if (ear_ == nullptr) return;
-  broker.GetSnapshot(session_id_, Then(&Reader::CheckSnapshot));
+  if (scheduler_.Chance(50)) return LookForClarification(broker);
+  broker.GetSnapshot(session_id_, [ear = ear_, epoch = position_.epoch()](
+                                      const absl::StatusOr<control::SnapshotView>& snapshot) {
+    if (ear == nullptr || ear->reader == nullptr) return;
+    if (absl::IsNotFound(snapshot.status())) return ear->reader->CheckNotFound("session", epoch);
+    ear->reader->CheckSnapshot(snapshot);
+  });
+}
+
+void Reader::LookForClarification(control::Broker& broker) {
+  const NaiveLife& life = log_.Current(session_id_);
+  const std::string id = absl::StrCat("c", scheduler_.Pick(4));
+  // Whether it has seen it.
+  const bool is_here = life.epoch == position_.epoch();
+  const auto seen = life.Clarifications(is_here ? position_.sequence() : 0);
+  const std::string epoch = seen.count(id) > 0 ? life.epoch : "";
+  broker.FindClarification(
+      session_id_, id,
+      [ear = ear_, id, epoch](const absl::StatusOr<control::StoredEventPtr>& found) {
+        if (ear == nullptr || ear->reader == nullptr) return;
+        if (absl::IsNotFound(found.status())) return ear->reader->CheckNotFound(id, epoch);
+        if (!found.ok()) return;
+        ear->reader->CheckEvent(**found);
+        if (control::EventOf(**found).clarification().clarification_id() != id)
+          ear->reader->Violate(absl::StrCat("asks for clarification ", id, " and gets another"));
+      });
+}
+
+void Reader::CheckNotFound(const std::string& what, const std::string& epoch_then) {
+  if (epoch_then.empty() || log_.BrokerIsBehind(session_id_)) return;
+  if (epoch_then == log_.Current(session_id_).epoch) Violate(what + " is not found");
 }
 
 void Reader::CheckSnapshot(const absl::StatusOr<control::SnapshotView>& snapshot) {
   if (absl::IsUnavailable(snapshot.status()) || absl::IsResourceExhausted(snapshot.status()))
     return;
-  if (absl::IsNotFound(snapshot.status())) return;
   if (!snapshot.ok()) return Violate(absl::StrCat("a snapshot: ", snapshot.status().ToString()));
   const v1::Position& top = snapshot->summary.position();
   const NaiveLife* life = LifeOf(top.epoch());

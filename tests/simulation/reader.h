@@ -51,8 +51,13 @@ class Reader {
   void OnPage(const absl::StatusOr<control::ReadPage>& page);
   void OnFold(const absl::StatusOr<control::ReadPage>& page);
   void CheckPage(const control::ReadPage& page, const NaiveLife& life);
+  // A piece of a fold.
   void CheckFold(const control::ReadPage& page);
+  void ReadFold(control::Broker& broker);
+  void LookForClarification(control::Broker& broker);
   void CheckSnapshot(const absl::StatusOr<control::SnapshotView>& snapshot);
+  // That there is nothing, to one who had seen it in this epoch.
+  void CheckNotFound(const std::string& what, const std::string& epoch_then);
   void MoveTo(const v1::Position& top, uint64_t sequence);
   // One event, which follows what it has.
   void See(const control::StoredEvent& event);
@@ -70,6 +75,9 @@ class Reader {
   std::unique_ptr<control::Broker::Subscription> subscription_;
   v1::Position position_;
   bool wants_fold_ = false;
+  // Of the fold that it reads: how far it has come, and the top that all pieces are of.
+  uint64_t fold_after_ = 0;
+  std::optional<v1::Position> fold_through_;
   // It is behind, until it comes to here.
   std::optional<v1::Position> behind_;
   uint64_t seen_ = 0;

@@ -49,8 +49,10 @@ std::vector<control::AppendOutcome> SimulatedStore::Commit(
 }
 
 void SimulatedStore::MakeRoom() {
-  Store(left_, scheduler_.Pick(static_cast<uint32_t>(left_.size()) + 1));
-  for (const control::StoreAppendPtr& append : left_) log_.ShowsLate(append->session_id);
+  const auto outcomes = Store(left_, scheduler_.Pick(static_cast<uint32_t>(left_.size()) + 1));
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i].status.ok()) log_.ShowsLate(left_[i]->session_id);
+  }
   left_.clear();
   full_ = false;
 }
