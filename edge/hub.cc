@@ -108,6 +108,8 @@ std::string Hub::Unsubscribe(Subscription& s) {
   std::string entry = s.Entry();
   EndReading(s);
   std::erase(s.reader->subscriptions, &s);
+  // Others may have waited for the page that does not come now.
+  if (!s.reader->line.empty()) ArmDrain(*s.reader);
   Session& session = *std::exchange(s.session, nullptr);
   const Hold hold(*this, session);  // closes the hole, or ends the session
   const SubscriptionPtr last_look = std::move(session.subscriptions[s.index]);

@@ -513,6 +513,24 @@ TEST_F(HubTest, ADrainIsAwaitedThatLeavesRoomForAPage) {
   EXPECT_EQ(socket.drain_mark, 0U);
 }
 
+TEST_F(HubTest, WhoWaitsForThePageOfAnotherGoesOnWhenThatUnsubscribes) {
+  Hub::Options options = OptionsAt([this] { return now_; });
+  options.pace.queue_bytes_max = options.page_bytes_max;
+  Hub hub(options, {.begin = [](uint32_t, const std::string&) {},
+                    .end = [](uint32_t) {},
+                    .read = [this](ReadRequest request) { reads_.push_back(request); }});
+  hub.Attached();
+  RecordingSocket socket;
+  const Hub::ReaderPtr reader = hub.AddReader(socket);
+  const auto first = hub.Subscribe(reader, "s", After(0), [](const Position&) {});
+  const auto second = hub.Subscribe(reader, "t", After(0), [](const Position&) {});
+  EXPECT_EQ(NextRead().session_id, "s");
+  hub.Unsubscribe(*first);
+  ASSERT_TRUE(socket.drain_mark.has_value());
+  hub.Drained(*reader);
+  EXPECT_EQ(NextRead().session_id, "t");
+}
+
 TEST_F(HubTest, ManySocketsAtOnePlaceShareOneRead) {
   std::vector<RecordingSocket> sockets(50);
   std::vector<Hub::SubscriptionPtr> subscriptions;
