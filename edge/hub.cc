@@ -75,6 +75,7 @@ Hub::SubscriptionPtr Hub::Resume(const ReaderPtr& reader, const std::string& ses
 void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened opened) {
   s.opened.push_back(std::move(opened));
   const Hold hold(*this, *s.session);
+  const SubscriptionPtr subscription = s.session->subscriptions[s.index];  // if its socket closes
   // What it is told is true whatever is dropped later: no event is queued before it.
   DropQueued(*s.reader, &s);
   // A client that keeps positions too asks for what its recovery has begun to give.
@@ -84,11 +85,10 @@ void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened 
       s.reads_fold = s.begins_fold = true;
       s.fold_through = 0;
       s.phase = Phase::kBehind;
-      return Advance(s.session->subscriptions[s.index]);
+      return Advance(subscription);
     }
     if (s.phase != Phase::kOpening) TellSubscribed(s, {s.at.epoch, s.seen}, s.Entry());
-    if (s.session == nullptr) return;
-    return Advance(s.session->subscriptions[s.index]);
+    return Advance(subscription);
   }
   CancelRead(s);  // what is in flight was asked for another position
   s.entry_before = s.Entry();
@@ -99,7 +99,7 @@ void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened 
   s.is_known = false;
   s.reads_fold = s.begins_fold = s.resync = false;
   s.fold_after = 0;
-  Advance(s.session->subscriptions[s.index]);
+  Advance(subscription);
 }
 
 std::string Hub::Unsubscribe(Subscription& s) {
@@ -108,6 +108,7 @@ std::string Hub::Unsubscribe(Subscription& s) {
   std::string entry = s.Entry();
   EndReading(s);
   std::erase(s.reader->subscriptions, &s);
+  if (s.reader->subscriptions.empty()) s.reader->line.clear();
   // Others may have waited for the page that does not come now.
   if (!s.reader->line.empty()) ArmDrain(*s.reader);
   Session& session = *std::exchange(s.session, nullptr);
@@ -210,7 +211,7 @@ void Hub::FanOut(Session& session, const HubEvent& shown) {
       return;
     }
     Deliver(s, shown, CursorMove::Of::kEvent);
-    HoldBudget(*s.reader, shown.packet.bytes());
+    if (s.session != nullptr) HoldBudget(*s.reader, shown.packet.bytes());
   });
 }
 
@@ -288,6 +289,7 @@ void Hub::HoldBudget(Reader& reader, size_t event_bytes) {
   constexpr size_t kEventOverheadBytes = 16 * 1024;  // its cursor, and packets that are no events
   if (reader.socket->queued_bytes() <= reader.pace.budget_bytes()) return;
   reader.socket->Flush();
+  if (reader.subscriptions.empty()) return;  // its socket closed under us, and is gone
   // One event always fits.
   const size_t bytes_max =
       std::max(reader.pace.budget_bytes(), event_bytes + kEventOverheadBytes);

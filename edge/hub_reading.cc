@@ -60,9 +60,10 @@ bool Hub::TryGoLive(Subscription& s) {
   if (s.phase == Phase::kOpening) Open(s, s.at);
   s.phase = Phase::kLive;
   for (size_t i = 0; i < session.tail.size() && s.phase == Phase::kLive; ++i) {
-    if (s.session == nullptr) return true;  // its socket closed under us
     Deliver(s, session.tail[i], CursorMove::Of::kEvent);
+    if (s.session == nullptr) return true;  // its socket closed under us
     HoldBudget(*s.reader, session.tail[i].packet.bytes());
+    if (s.session == nullptr) return true;
   }
   return true;
 }
@@ -284,6 +285,7 @@ void Hub::Deliver(Subscription& s, const HubEvent& shown, CursorMove::Of of) {
 void Hub::Emit(Reader& reader, const socketio::EncodedEvent& event) {
   if (reader.queued) reader.queued(*static_cast<const CursorMove*>(event.tag().get()));
   reader.socket->Emit(event);
+  if (reader.subscriptions.empty()) return;  // its socket closed under us, and is gone
   // How soon a slow socket drains says how much it is given.
   if (reader.pace.slow() && reader.pace.Queued(options_.now())) reader.socket->AwaitDrain(0);
 }

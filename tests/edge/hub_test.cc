@@ -497,6 +497,25 @@ TEST_F(HubTest, WhoUnsubscribesGetsNothingMoreOfWhatIsQueued) {
   EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 1", "error 2"}));
 }
 
+TEST_F(HubTest, ASocketMayCloseWhileItsQueueIsFlushed) {
+  auto socket = std::make_unique<RecordingSocket>();
+  Hub::ReaderPtr reader = hub_.AddReader(*socket);
+  Hub::SubscriptionPtr subscription = hub_.Subscribe(reader, "s", After(0), [](const Position&) {});
+  BecomeLiveAt(0);
+  socket->stopped = true;
+  socket->bytes_an_event = 2 * Pace::Limits{}.queue_bytes_max;
+  std::function<void()> flushed;
+  socket->on_flush = [&] {
+    hub_.Unsubscribe(*std::exchange(subscription, nullptr));
+    reader = nullptr;
+    flushed = std::move(socket->on_flush);  // it runs
+    socket = nullptr;
+  };
+  Arrive(1);
+  EXPECT_EQ(socket, nullptr);
+  EXPECT_EQ(hub_.counts().sessions, 0U);
+}
+
 TEST_F(HubTest, ADrainIsAwaitedThatLeavesRoomForAPage) {
   Hub::Options options = OptionsAt([this] { return now_; });
   options.pace.queue_bytes_max = options.page_bytes_max;

@@ -40,7 +40,9 @@ class RecordingSocket : public socketio::Socket {
   size_t queued_bytes() const override { return (lines.size() - left_) * bytes_an_event; }
   void DropQueued(const std::function<bool(const socketio::Tag&)>& is_dropped) override;
   void AwaitDrain(size_t bytes) override { drain_mark = std::max(bytes, drain_mark.value_or(0)); }
-  void Flush() override {}
+  void Flush() override {
+    if (on_flush) on_flush();
+  }
   void SetUnsentMax(std::optional<int> bytes) override { unsent_max = bytes; }
   void Disconnect() override { std::abort(); }
   void CloseConnection(socketio::DisconnectReason) override { std::abort(); }
@@ -57,6 +59,7 @@ class RecordingSocket : public socketio::Socket {
 
   std::vector<std::string> lines;
   std::function<void()> on_emit;
+  std::function<void()> on_flush;
   bool stopped = false;
   size_t bytes_an_event = 100;
   std::optional<size_t> drain_mark;
