@@ -50,6 +50,7 @@ void SessionView::Sent(SessionRequest request) {
   } else if (request.after.has_value() || request.kind == SessionRequest::Kind::kUnsubscribe) {
     recovered_at_.reset();
   }
+  if (request.after.has_value()) request.in_range = control_.Has(session_id_, *request.after);
   requests_.push_back(std::move(request));
 }
 
@@ -102,7 +103,8 @@ std::string SessionView::OnSubscribed(const edge::Position& position) {
   const bool by_one_behind = was_asked_for && !IsAskedFor(request, position);
   if (by_id && held_ && !was_asked_for && !goes_on && !ends_at_once)
     return absl::StrCat("`subscribed` at ", Text(position), " by who is at ", Text(at_));
-  may_resync_ = may_resync_ || by_one_behind || ends_at_once || request.after == edge::Position();
+  may_resync_ = may_resync_ || by_one_behind || ends_at_once || !request.in_range ||
+                request.after == edge::Position();
   if (goes_on && by_id) return {};
   if (goes_on && was_asked_for) {
     CloseTops();

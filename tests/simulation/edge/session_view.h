@@ -22,6 +22,7 @@ struct SessionRequest {
   Kind kind = Kind::kSubscribe;
   std::optional<edge::Position> after;
   uint64_t ack_id = 0;
+  bool in_range = true;  // `after`, when it was sent
   edge::Position told;  // by its notice, when that has come
 };
 

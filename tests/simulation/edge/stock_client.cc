@@ -222,7 +222,7 @@ void StockClient::Subscribe(const std::string& session_id, std::optional<edge::P
   }
   const uint64_t ack_id = next_ack_id_++;
   acks_[ack_id] = session_id;
-  views_.at(session_id).Sent({SessionRequest::Kind::kSubscribe, after, ack_id, {}});
+  views_.at(session_id).Sent({SessionRequest::Kind::kSubscribe, after, ack_id, true, {}});
   Send(absl::StrCat("42", ack_id, Json::array({"subscribe", argument}).dump()));
 }
 
@@ -230,7 +230,7 @@ void StockClient::Unsubscribe(const std::string& session_id) {
   wanted_.erase(session_id);
   const uint64_t ack_id = next_ack_id_++;
   acks_[ack_id] = session_id;
-  views_.at(session_id).Sent({SessionRequest::Kind::kUnsubscribe, std::nullopt, ack_id, {}});
+  views_.at(session_id).Sent({SessionRequest::Kind::kUnsubscribe, std::nullopt, ack_id, true, {}});
   Send(absl::StrCat("42", ack_id, Json::array({"unsubscribe", session_id}).dump()));
 }
 
