@@ -1,108 +1,8 @@
 // The hub alone: sockets that record, and a control that the test plays.
-#include "edge/hub.h"
-
-#include <algorithm>
-#include <map>
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
-
-#include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
-#include "tests/edge/recording_socket.h"
+#include "tests/edge/hub_fixture.h"
 
 namespace sessioncast::edge {
 namespace {
-
-using Json = nlohmann::json;
-
-constexpr char kEpoch[] = "epoch--1";
-const Place kWholeFold = {Place::Kind::kFold, {}};
-
-Place After(uint64_t sequence) { return {Place::Kind::kAfter, {kEpoch, sequence}}; }
-
-std::string ErrorEvent(uint64_t sequence, const std::string& epoch = kEpoch) {
-  v1::Event event;
-  event.set_session_id("s");
-  event.mutable_position()->set_epoch(epoch);
-  event.mutable_position()->set_sequence(sequence);
-  event.mutable_error()->set_message("e");
-  return event.SerializeAsString();
-}
-
-Page MakePage(uint64_t first, uint64_t last, uint64_t top) {
-  Page page{.outcome = Page::Outcome::kPage, .top = {kEpoch, top}, .through = last, .events = {}};
-  for (uint64_t sequence = first; sequence <= last; ++sequence) {
-    page.events.push_back(ErrorEvent(sequence));
-  }
-  return page;
-}
-
-class HubTest : public testing::Test {
- protected:
-  HubTest()
-      : hub_(
-            OptionsAt([this] { return now_; }),
-            {.begin = [this](uint32_t id, const std::string& session) { interests_[session] = id; },
-             .end = [this](uint32_t id) { ended_.push_back(id); },
-             .read = [this](ReadRequest request) { reads_.push_back(request); }}) {
-    hub_.Attached();
-  }
-
-  static Hub::Options OptionsAt(std::function<Pace::Time()> now) {
-    Hub::Options options;
-    options.now = std::move(now);
-    return options;
-  }
-
-  Hub::SubscriptionPtr Subscribe(RecordingSocket& socket, std::optional<Position> after,
-                                 const std::string& session = "s") {
-    return hub_.Subscribe(ReaderOf(socket), session,
-                          after ? Place{Place::Kind::kAfter, *after} : kWholeFold,
-                          [this](const Position& position) { opened_.push_back(position); });
-  }
-  const Hub::ReaderPtr& ReaderOf(RecordingSocket& socket) {
-    Hub::ReaderPtr& reader = readers_[&socket];
-    if (reader == nullptr) reader = hub_.AddReader(socket);
-    return reader;
-  }
-  // The socket's queue is empty, after so long.
-  void Drain(RecordingSocket& socket, std::chrono::milliseconds after) {
-    now_ += after;
-    socket.LeaveAll();
-    ASSERT_TRUE(std::exchange(socket.drain_mark, std::nullopt).has_value());
-    hub_.Drained(*ReaderOf(socket));
-  }
-  // The read that waits longest.
-  ReadRequest NextRead() {
-    if (reads_.empty()) {
-      ADD_FAILURE() << "the hub asked for no page";
-      return {};
-    }
-    ReadRequest request = reads_.front();
-    reads_.erase(reads_.begin());
-    return request;
-  }
-  void Arrive(uint64_t sequence) { hub_.Arrived(interests_["s"], {ErrorEvent(sequence)}); }
-  void Announce(uint64_t sequence) { hub_.Announced(interests_["s"], {kEpoch, sequence}); }
-
-  // Everybody who has subscribed at the top becomes live there.
-  void BecomeLiveAt(uint64_t top) {
-    Announce(top);
-    while (!reads_.empty()) hub_.PageArrived(NextRead().read_id, MakePage(top + 1, top, top));
-  }
-
-  Pace::Time now_;
-  std::map<RecordingSocket*, Hub::ReaderPtr> readers_;
-  std::map<std::string, uint32_t> interests_;
-  std::vector<uint32_t> ended_;
-  std::vector<ReadRequest> reads_;
-  std::vector<Position> opened_;
-  Hub hub_;
-};
-
-using Lines = std::vector<std::string>;
 
 TEST_F(HubTest, ANewSubscriberGetsTheFoldThenLiveEvents) {
   RecordingSocket socket;
@@ -497,59 +397,6 @@ TEST_F(HubTest, WhoUnsubscribesGetsNothingMoreOfWhatIsQueued) {
   EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 1", "error 2"}));
 }
 
-TEST_F(HubTest, ASocketMayCloseWhileItsQueueIsFlushed) {
-  auto socket = std::make_unique<RecordingSocket>();
-  Hub::ReaderPtr reader = hub_.AddReader(*socket);
-  Hub::SubscriptionPtr subscription = hub_.Subscribe(reader, "s", After(0), [](const Position&) {});
-  BecomeLiveAt(0);
-  socket->stopped = true;
-  socket->bytes_an_event = 2 * Pace::Limits{}.queue_bytes_max;
-  std::function<void()> flushed;
-  socket->on_flush = [&] {
-    hub_.Unsubscribe(*std::exchange(subscription, nullptr));
-    reader = nullptr;
-    flushed = std::move(socket->on_flush);  // it runs
-    socket = nullptr;
-  };
-  Arrive(1);
-  EXPECT_EQ(socket, nullptr);
-  EXPECT_EQ(hub_.counts().sessions, 0U);
-}
-
-TEST_F(HubTest, ADrainIsAwaitedThatLeavesRoomForAPage) {
-  Hub::Options options = OptionsAt([this] { return now_; });
-  options.pace.queue_bytes_max = options.page_bytes_max;
-  Hub hub(options, {.begin = [](uint32_t, const std::string&) {},
-                    .end = [](uint32_t) {},
-                    .read = [this](ReadRequest request) { reads_.push_back(request); }});
-  hub.Attached();
-  RecordingSocket socket;
-  socket.stopped = true;
-  const Hub::ReaderPtr reader = hub.AddReader(socket);
-  const auto first = hub.Subscribe(reader, "s", After(0), [](const Position&) {});
-  hub.PageArrived(NextRead().read_id, MakePage(1, 2, 9));
-  EXPECT_TRUE(reads_.empty());
-  EXPECT_EQ(socket.drain_mark, 0U);
-}
-
-TEST_F(HubTest, WhoWaitsForThePageOfAnotherGoesOnWhenThatUnsubscribes) {
-  Hub::Options options = OptionsAt([this] { return now_; });
-  options.pace.queue_bytes_max = options.page_bytes_max;
-  Hub hub(options, {.begin = [](uint32_t, const std::string&) {},
-                    .end = [](uint32_t) {},
-                    .read = [this](ReadRequest request) { reads_.push_back(request); }});
-  hub.Attached();
-  RecordingSocket socket;
-  const Hub::ReaderPtr reader = hub.AddReader(socket);
-  const auto first = hub.Subscribe(reader, "s", After(0), [](const Position&) {});
-  const auto second = hub.Subscribe(reader, "t", After(0), [](const Position&) {});
-  EXPECT_EQ(NextRead().session_id, "s");
-  hub.Unsubscribe(*first);
-  ASSERT_TRUE(socket.drain_mark.has_value());
-  hub.Drained(*reader);
-  EXPECT_EQ(NextRead().session_id, "t");
-}
-
 TEST_F(HubTest, ManySocketsAtOnePlaceShareOneRead) {
   std::vector<RecordingSocket> sockets(50);
   std::vector<Hub::SubscriptionPtr> subscriptions;
@@ -573,50 +420,6 @@ TEST_F(HubTest, SubscribingAgainByIdAnswersOnlyAndWithAPositionMovesThere) {
   hub_.PageArrived(NextRead().read_id, MakePage(2, 3, 3));
   EXPECT_EQ(socket.lines, (Lines{"subscribed 2", "error 3", "subscribed 3", "subscribed 1",
                                  "error 2", "error 3"}));
-}
-
-TEST_F(HubTest, WhoSubscribesAgainIsToldWhatHasLeftAlsoIfWhatIsQueuedIsDroppedLater) {
-  RecordingSocket socket;
-  const auto subscription = Subscribe(socket, Position{kEpoch, 0});
-  BecomeLiveAt(0);
-  socket.stopped = true;
-  for (uint64_t sequence = 1; sequence <= 4; ++sequence) Arrive(sequence);
-  hub_.SubscribeAgain(*subscription, std::nullopt, [](const Position&) {});
-  EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 1", "subscribed 1"}));
-  EXPECT_EQ(NextRead().from, After(1));
-  socket.LeaveAll();
-  EXPECT_EQ(socket.cursor(), "1;s~epoch--1~1");
-}
-
-TEST_F(HubTest, WhatWasQueuedBeforeAPositionWasAskedForDoesNotTakeItBack) {
-  RecordingSocket slow;
-  const auto subscription = Subscribe(slow, std::nullopt);
-  Announce(3);
-  slow.stopped = true;
-  hub_.PageArrived(NextRead().read_id, MakePage(1, 3, 3));
-  hub_.SubscribeAgain(*subscription, Position{kEpoch, 3}, [](const Position&) {});
-  EXPECT_EQ(slow.lines, (Lines{"subscribed 0", "subscribed 3"}));
-  slow.bytes_an_event = Pace::Limits{}.queue_bytes_max / 2;
-  for (uint64_t sequence = 4; sequence <= 6; ++sequence) Arrive(sequence);
-  Drain(slow, std::chrono::seconds(1));
-  EXPECT_EQ(NextRead().from, After(3));
-}
-
-TEST_F(HubTest, APositionAboveTheTopIsNotTakenAtItsWord) {
-  RecordingSocket socket;
-  RecordingSocket other;
-  const auto subscription = Subscribe(socket, Position{kEpoch, 2});
-  BecomeLiveAt(2);
-  const auto above = Subscribe(other, Position{kEpoch, 9});
-  EXPECT_TRUE(other.lines.empty());
-  EXPECT_EQ(NextRead().from, After(9));
-}
-
-TEST_F(HubTest, WhoUnsubscribesInOneBreathNeverHasACursorInAFoldOfNothing) {
-  RecordingSocket socket;
-  const auto subscription = Subscribe(socket, std::nullopt);
-  hub_.AnswerAtOnce(*subscription);
-  EXPECT_EQ(socket.cursor(), "1;s~-~0");
 }
 
 TEST_F(HubTest, AnEventThatCannotBeShownIsDeclaredAsSkippedByTheNext) {
