@@ -160,14 +160,7 @@ void Hub::TakePage(const SubscriptionPtr& subscription, const ShownPage& shown) 
   if (page.outcome == Page::Outcome::kUnavailable) return;  // Retry comes back
   const size_t queued = s.reader->socket->queued_bytes();
   if (page.outcome == Page::Outcome::kOutOfRange) {
-    // What follows the top of its first piece is not kept any more: the rest of the fold is of a
-    // newer top, as after a reconnect. To begin anew might never come to an end.
-    const bool goes_on = s.reads_fold && !s.begins_fold && page.top.epoch == s.at.epoch;
-    if (goes_on && s.fold_through != 0) {
-      s.fold_through = 0;
-    } else {
-      BeginAnew(s);
-    }
+    BeginAnew(s);
   } else if (queued > 0 && queued + shown.bytes > s.reader->pace.budget_bytes()) {
     // What came meanwhile took the room.
     if (!s.reader->pace.slow()) FallBehind(*s.reader);

@@ -303,7 +303,7 @@ TEST_F(HubTest, AFoldWhoseQueuedEventsWereDroppedIsReadAgainOfTheSameTop) {
   EXPECT_EQ(read.fold_through, 3U);
 }
 
-TEST_F(HubTest, AFoldBehindWhoseTopNothingIsKeptGoesOnAtANewTop) {
+TEST_F(HubTest, AFoldBehindWhoseTopNothingIsKeptBeginsAnew) {
   RecordingSocket socket;
   const auto subscription = Subscribe(socket, std::nullopt);
   Announce(5);
@@ -311,10 +311,12 @@ TEST_F(HubTest, AFoldBehindWhoseTopNothingIsKeptGoesOnAtANewTop) {
   Page gone{.outcome = Page::Outcome::kOutOfRange, .top = {kEpoch, 90}, .through = 0, .events = {}};
   hub_.PageArrived(NextRead().read_id, gone);
   const ReadRequest read = NextRead();
-  EXPECT_EQ(read.from, (Place{Place::Kind::kFold, {kEpoch, 2}}));
+  EXPECT_EQ(read.from.kind, Place::Kind::kFold);
+  EXPECT_EQ(read.from.position.sequence, 0U);
   EXPECT_EQ(read.fold_through, 0U);
   hub_.PageArrived(read.read_id, MakePage(90, 90, 90));
-  EXPECT_EQ(socket.lines, (Lines{"subscribed 0", "error 2 skipped 1", "error 90 skipped 87"}));
+  EXPECT_EQ(socket.lines,
+            (Lines{"subscribed 0", "error 2 skipped 1", "resync 0", "error 90 skipped 89"}));
 }
 
 TEST_F(HubTest, AFoldThatWasCutGoesOnFromWhereItWas) {
