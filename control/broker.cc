@@ -117,9 +117,7 @@ void Broker::With(const std::string& session_id, Session::Operation operation) {
   {
     absl::MutexLock lock(&shard.mutex);
     Session& session = FindOrAdd(shard, session_id);
-    if (session.state == Session::State::kReady && !IsReady(session))
-      LoadAnew(shard, session, effects);
-    if (session.state == Session::State::kReady) {
+    if (IsReady(session)) {
       operation(&session, effects);
       Settled(shard, session);
     } else if (session.line.size() >= options_.operations_waiting_max) {
@@ -128,7 +126,12 @@ void Broker::With(const std::string& session_id, Session::Operation operation) {
                 effects);
     } else {
       session.line.push_back(std::move(operation));
-      if (session.state == Session::State::kUnloaded) StartLoad(shard, session, effects);
+      // It may be gone after either.
+      if (session.state == Session::State::kUnloaded) {
+        StartLoad(shard, session, effects);
+      } else if (session.state == Session::State::kReady) {
+        LoadAnew(shard, session, effects);
+      }
     }
   }
   ShedMemory();

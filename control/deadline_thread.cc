@@ -12,7 +12,7 @@ DeadlineThread::DeadlineThread(Store& store, Clock clock, Act act, DeadlineThrea
                                const StartLoop& start)
     : store_(store), clock_(std::move(clock)), act_(std::move(act)), options_(options) {
   loop_ = start({[this] { return PauseBeforeWork() <= absl::ZeroDuration(); },
-                 [this] { WaitForWork(); }, [this] { return BeginRound(); }});
+                 [this] { WaitForWork(); }, [this] { return Step(); }});
 }
 
 DeadlineThread::~DeadlineThread() { Stop(); }
@@ -56,11 +56,11 @@ void DeadlineThread::WaitForWork() {
   }
 }
 
-bool DeadlineThread::BeginRound() {
+bool DeadlineThread::Step() {
   bool looks = false;
   {
     absl::MutexLock lock(&mutex_);
-    if (round_.has_value()) EndRound();
+    if (round_.has_value()) next_look_ = std::min(next_look_, *std::exchange(round_, {}));
     if (stopping_) return false;
     looks = next_look_ <= clock_();
     if (looks) next_look_ = absl::InfiniteFuture();
@@ -71,11 +71,6 @@ bool DeadlineThread::BeginRound() {
   absl::MutexLock lock(&mutex_);
   round_ = next;
   return true;
-}
-
-void DeadlineThread::EndRound() {
-  next_look_ = std::min(next_look_, *round_);
-  round_.reset();
 }
 
 void DeadlineThread::RunLaterJobs() {
@@ -107,7 +102,7 @@ absl::Time DeadlineThread::ActOnDue() {
     if (not_before.value_or(now) > now) {
       next = std::min(next, *not_before);
     } else if (not_before.has_value() || put_off < options_.put_off_max) {
-      ActOn(deadline);
+      ActOn(deadline, retry);
       next = now;  // there may be more behind the last of this round
     } else {
       next = std::min(next, retry);
@@ -131,21 +126,23 @@ std::optional<absl::Time> DeadlineThread::PutOffUntil(const Deadline& deadline) 
   return found->second;
 }
 
-void DeadlineThread::ActOn(const Deadline& deadline) {
+void DeadlineThread::ActOn(const Deadline& deadline, absl::Time retry) {
   {
     absl::MutexLock lock(&mutex_);
     ++in_hand_;
   }
-  act_(deadline, [this, deadline](const absl::Status& status) { EndOne(deadline, status); });
+  act_(deadline,
+       [this, deadline, retry](const absl::Status& status) { EndOne(deadline, retry, status); });
 }
 
-void DeadlineThread::EndOne(const Deadline& deadline, const absl::Status& status) {
+void DeadlineThread::EndOne(const Deadline& deadline, absl::Time retry,
+                            const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
   const std::pair<std::string, std::string> key = {deadline.session_id, deadline.clarification_id};
   if (status.ok()) {
     put_off_.erase(key);
   } else {
-    put_off_[key] = clock_() + absl::Milliseconds(options_.retry_ms);
+    put_off_[key] = retry;
   }
   if (--in_hand_ == 0) changed_.Ring();
 }

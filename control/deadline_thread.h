@@ -26,7 +26,7 @@ namespace sessioncast::control {
 struct DeadlineThreadOptions {
   size_t deadlines_per_round_max = 256;
   int64_t retry_ms = 1'000;
-  // Of those that are tried again. Past it none is acted upon until some of them are done.
+  // Of those that are tried again. Past it no others are acted upon until some of them are done.
   size_t put_off_max = 10'000;
   // It looks at the clock so often at least: a clock that is injected may jump.
   int64_t pause_ms_max = 1'000;
@@ -51,9 +51,8 @@ class DeadlineThread {
   void Later(absl::AnyInvocable<void()> job) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // A round: what is due, with all its outcomes.
-  bool BeginRound() ABSL_LOCKS_EXCLUDED(mutex_);
-  void EndRound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends the round that was under way (what was due, with all its outcomes), and begins the next.
+  bool Step() ABSL_LOCKS_EXCLUDED(mutex_);
   // Until something is due and nothing in hand, or it is to end.
   void WaitForWork() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Duration PauseBeforeWork() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -63,8 +62,10 @@ class DeadlineThread {
   size_t CountPutOff(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
   // Nothing: it has not failed.
   std::optional<absl::Time> PutOffUntil(const Deadline& deadline) const ABSL_LOCKS_EXCLUDED(mutex_);
-  void ActOn(const Deadline& deadline) ABSL_LOCKS_EXCLUDED(mutex_);
-  void EndOne(const Deadline& deadline, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `retry`: when it may be acted upon again, should it fail.
+  void ActOn(const Deadline& deadline, absl::Time retry) ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndOne(const Deadline& deadline, absl::Time retry, const absl::Status& status)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   Store& store_;
   const Clock clock_;

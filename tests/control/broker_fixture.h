@@ -62,6 +62,15 @@ class BrokerTest : public testing::Test {
     return result.Get();
   }
 
+  // The store becomes full with this event, whose outcome is unknown.
+  void FillTheStoreWith(v1::Event event, const std::string& key = "") {
+    store_.Hold();
+    Result<Published> hit;
+    broker_->Publish(std::move(event), key, hit.Done());
+    store_.LetGo(Fault::kIsFull);
+    EXPECT_TRUE(absl::IsUnavailable(hit.Get().status()));
+  }
+
   absl::StatusOr<ReadPage> Read(const std::string& session_id, const v1::Position& after,
                                 control::PageLimits limits = {}) {
     Result<ReadPage> result;

@@ -219,13 +219,9 @@ TEST_F(BrokerLifeTest, ShorterTimesThanTheDefaultsHoldToo) {
 
 // Found by the simulation: the index was looked at when the limit passed, and had nothing yet.
 TEST_F(BrokerLifeTest, ALimitThatPassesWhileTheStoreIsFullEndsItsQuestionOnceThereIsRoom) {
-  store_.Hold();
-  Result<Published> asked;
   v1::Event question = QuestionEvent("s1", "c1");
   question.mutable_clarification()->mutable_time_limit()->set_seconds(60);
-  broker_->Ask(question, asked.Done());
-  store_.LetGo(Fault::kIsFull);
-  EXPECT_TRUE(absl::IsUnavailable(asked.Get().status()));
+  FillTheStoreWith(question);
   const int looks = store_.looks_for_deadlines();
   Pass(absl::Minutes(2));
   const absl::Time until = absl::Now() + kDeadline;

@@ -87,11 +87,7 @@ TEST_F(BrokerTest, AFullStoreRefusesAtTheDoorReadsOnAndShowsWhatItWasLeftWith) {
   ASSERT_TRUE(Publish(CustomEvent("s1", "a")).ok());
   Reader reader(*broker_, "s1");
   reader.WaitFor(1);
-  store_.Hold();
-  Result<Published> hit;
-  broker_->Publish(CustomEvent("s1", "b"), "k", hit.Done());
-  store_.LetGo(Fault::kIsFull);
-  EXPECT_TRUE(absl::IsUnavailable(hit.Get().status()));
+  FillTheStoreWith(CustomEvent("s1", "b"), "k");
   for (const std::string session : {"s1", "s2"}) {
     EXPECT_TRUE(absl::IsResourceExhausted(Publish(CustomEvent(session, "c")).status()));
   }
@@ -109,11 +105,7 @@ TEST_F(BrokerTest, AFullStoreRefusesAtTheDoorReadsOnAndShowsWhatItWasLeftWith) {
 TEST_F(BrokerTest, WhatAFullStoreWasLeftWithShowsInASessionThatCameBackToMemoryBeforeIt) {
   options_.deadlines.retry_ms = 10;
   Restart();
-  store_.Hold();
-  Result<Published> hit;
-  broker_->Publish(CustomEvent("s1", "a"), "k", hit.Done());
-  store_.LetGo(Fault::kIsFull);
-  EXPECT_TRUE(absl::IsUnavailable(hit.Get().status()));
+  FillTheStoreWith(CustomEvent("s1", "a"), "k");
   // It has no events, so it is in memory only while somebody asks.
   EXPECT_TRUE(absl::IsNotFound(Snapshot("s1").status()));
   const absl::Time until = absl::Now() + kDeadline;
@@ -136,17 +128,33 @@ TEST_F(BrokerTest, NothingIsAnsweredFromBeforeTheLogsCameBackShort) {
   EXPECT_NE(again->position.epoch(), first->position.epoch());
 }
 
+TEST_F(BrokerTest, WhoComesWhenNothingCanBeLoadedAnewIsRefused) {
+  options_.worker_pool = {.threads = 1, .jobs_max = 1};
+  options_.history.window_events_max = 1;
+  Restart();
+  ASSERT_TRUE(Publish(CustomEvent("s1", "a")).ok());
+  ASSERT_TRUE(Publish(CustomEvent("s2", "a")).ok());
+  ASSERT_TRUE(Publish(CustomEvent("s2", "b")).ok());
+  store_.HoldReads();
+  Result<ReadPage> cold;
+  broker_->Read({"s2", {}, {}}, cold.Done());
+  store_.WaitForAHeldRead();
+  Result<ReadPage> waiting;
+  broker_->Read({"s2", {}, {}}, waiting.Done());
+  store_.ComeBackWithout("s1");
+  EXPECT_TRUE(absl::IsResourceExhausted(Snapshot("s1").status()));
+  store_.LetReadsGo();
+  EXPECT_TRUE(cold.Get().ok());
+  EXPECT_TRUE(waiting.Get().ok());
+}
+
 TEST_F(BrokerTest, WhenTheLogsCameBackShortReadersAreTold) {
   options_.deadlines.retry_ms = 10;
   Restart();
   ASSERT_TRUE(Publish(CustomEvent("s1", "a")).ok());
   Reader reader(*broker_, "s1");
   reader.WaitFor(1);
-  store_.Hold();
-  Result<Published> hit;
-  broker_->Publish(CustomEvent("s2", "b"), "", hit.Done());
-  store_.LetGo(Fault::kIsFull);
-  EXPECT_TRUE(absl::IsUnavailable(hit.Get().status()));
+  FillTheStoreWith(CustomEvent("s2", "b"));
   store_.ComeBackWithout("s1");
   store_.MakeRoom();
   reader.WaitFor(0);
