@@ -53,8 +53,7 @@ bool CommitQueue::WriteGroup() {
   }
   group.outcomes = store_.Commit(group.appends);
   for (size_t i = 0; i < group.appends.size(); ++i) {
-    AppendChain* const chain = group.appends[i]->chain.get();
-    if (chain != nullptr && !group.outcomes[i].status.ok()) chain->broken = true;
+    if (!group.outcomes[i].status.ok()) BreakChain(*group.appends[i]);
   }
   absl::MutexLock lock(&mutex_);
   committed_.push_back(std::move(group));

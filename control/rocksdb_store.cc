@@ -334,7 +334,7 @@ void RocksDbStore::PutGroup(absl::Span<const StoreAppendPtr> group,
       absl::StatusOr<StoredSession> found = FindSession({}, append.session_id);
       if (!found.ok()) {
         outcomes[i].status = found.status();
-        if (append.chain != nullptr) append.chain->broken = true;
+        BreakChain(append);
         continue;
       }
       sessions[append.session_id] = *std::move(found);

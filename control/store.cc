@@ -6,13 +6,17 @@
 
 namespace sessioncast::control {
 
+void BreakChain(const StoreAppend& append) {
+  if (append.chain != nullptr) append.chain->broken = true;
+}
+
 absl::Status CheckBehind(const StoreAppend& append, const v1::Position& top) {
   const v1::Position& after = append.after;
   assert(append.events.empty() || append.events.front()->sequence == after.sequence() + 1);
   if (append.chain != nullptr && append.chain->broken)
     return absl::AbortedError("what it rests on was not stored");
   if (after.sequence() == top.sequence() && after.epoch() == top.epoch()) return absl::OkStatus();
-  if (append.chain != nullptr) append.chain->broken = true;
+  BreakChain(append);
   return absl::AbortedError(absl::StrCat("the top is ", top.sequence(), " of epoch '", top.epoch(),
                                          "', not ", after.sequence(), " of '", after.epoch(), "'"));
 }

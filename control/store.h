@@ -52,6 +52,9 @@ struct StoreAppend {
 };
 using StoreAppendPtr = std::shared_ptr<const StoreAppend>;
 
+// It was not stored, or nobody knows.
+void BreakChain(const StoreAppend& append);
+
 // ABORTED unless `top`, {"", 0} without a session, is the one that the append is for, and its chain
 // is whole; breaks it.
 absl::Status CheckBehind(const StoreAppend& append, const v1::Position& top);

@@ -16,7 +16,6 @@
 #include "edge/broken_rule.h"
 #include "edge/hub.h"
 #include "edge/socketio/server.h"
-#include "edge/upstream.h"
 
 namespace sessioncast::edge {
 

@@ -67,27 +67,6 @@ void IoThread::Loop::RunDueTimers() {
   if (!timers_.empty() && timers_.earliest() < armed_for_) Arm();
 }
 
-Timer::Timer(std::shared_ptr<Entry> entry) : entry_(std::move(entry)) {}
-
-Timer::Timer(Timer&&) noexcept = default;
-
-Timer& Timer::operator=(Timer&& other) noexcept {
-  if (this != &other) {
-    Cancel();
-    entry_ = std::move(other.entry_);
-  }
-  return *this;
-}
-
-Timer::~Timer() { Cancel(); }
-
-void Timer::Cancel() {
-  if (pending()) entry_->heap->Remove(*entry_);
-  entry_ = nullptr;
-}
-
-bool Timer::pending() const { return entry_ != nullptr && entry_->heap != nullptr; }
-
 IoThread::IoThread(size_t index) : loop_(std::make_unique<Loop>(index)) {}
 
 IoThread::~IoThread() { Stop(); }

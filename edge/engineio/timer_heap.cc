@@ -5,6 +5,27 @@
 
 namespace sessioncast::engineio {
 
+Timer::Timer(std::shared_ptr<Entry> entry) : entry_(std::move(entry)) {}
+
+Timer::Timer(Timer&&) noexcept = default;
+
+Timer& Timer::operator=(Timer&& other) noexcept {
+  if (this != &other) {
+    Cancel();
+    entry_ = std::move(other.entry_);
+  }
+  return *this;
+}
+
+Timer::~Timer() { Cancel(); }
+
+void Timer::Cancel() {
+  if (pending()) entry_->heap->Remove(*entry_);
+  entry_ = nullptr;
+}
+
+bool Timer::pending() const { return entry_ != nullptr && entry_->heap != nullptr; }
+
 TimerHeap::~TimerHeap() {
   // A task may own what owns another timer of this heap, or its own: so nothing is pending any more
   // when the first one goes, and each is taken out of its timer.

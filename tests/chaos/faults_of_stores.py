@@ -54,11 +54,13 @@ class KillAtStep(Fault):
     used_s = 1
     used_events = 10
     starts_max = 8  # tables are merged when there are four
+    write_steps = WRITE_STEPS
+    start_steps = START_STEPS  # none: it is only started again
 
     def __init__(self):
         self.plan = None
-        self.write_steps = itertools.cycle(WRITE_STEPS)
-        self.start_steps = itertools.cycle(START_STEPS)
+        self.next_write_step = itertools.cycle(self.write_steps)
+        self.next_start_step = itertools.cycle(self.start_steps)
 
     @staticmethod
     def library(binaries):
@@ -85,19 +87,23 @@ class KillAtStep(Fault):
 
     async def strike(self, stage):
         acked = stage.count("acked")
-        step, number_max = next(self.write_steps)
+        step, number_max = next(self.next_write_step)
         self._arm(stage, step, number_max)
         await stage.control.program.wait(self.reaches_step_s)
-        died = await self._how_it_died(stage, step)
-        while_starting = await self._die_at_start(stage)
+        said = [await self._how_it_died(stage, step)]
+        if self.start_steps:
+            said.append(await self._die_at_start(stage))
+        await self._start_again(stage)
+        for line in said:
+            stage.hit(f"control ended by signal 9, {line}; there were {acked} events")
+
+    async def _start_again(self, stage):
         self.plan.unlink()
         await stage.control.start()
         await stage.flowing()
-        for line in (died, while_starting):
-            stage.hit(f"control ended by signal 9, {line}; there were {acked} events")
 
     async def _die_at_start(self, stage):
-        step, number_max = next(self.start_steps)
+        step, number_max = next(self.next_start_step)
         self._arm(stage, step, number_max)
         for _ in range(self.starts_max):
             with contextlib.suppress(RuntimeError):  # it ended before it listened
@@ -134,21 +140,8 @@ class PowerLoss(KillAtStep):
     how = "at the n-th write to its log, control's log loses all that was not synced, or the second half of that, and control dies (SIGKILL, by a library that is preloaded)"
     holds = "G2 G4 G5: nothing that was acknowledged, or seen, is lost; no session needs a new epoch"
     hits_min = 6
-
-    def __init__(self):
-        super().__init__()
-        self.write_steps = itertools.cycle([("log write lost", 60), ("log write torn", 60)])
-
-    async def strike(self, stage):
-        acked = stage.count("acked")
-        step, number_max = next(self.write_steps)
-        self._arm(stage, step, number_max)
-        await stage.control.program.wait(self.reaches_step_s)
-        died = await self._how_it_died(stage, step)
-        self.plan.unlink()
-        await stage.control.start()
-        await stage.flowing()
-        stage.hit(f"control ended by signal 9, {died}; there were {acked} events")
+    write_steps = [("log write lost", 60), ("log write torn", 60)]
+    start_steps = []
 
 
 class SyncFails(KillAtStep):
@@ -170,9 +163,7 @@ class SyncFails(KillAtStep):
         if code != self.ends_with or not said:
             tail = stage.control.program.tail()
             raise RuntimeError(f"control ended with {code}, not with {self.ends_with}\n{tail}")
-        self.plan.unlink()
-        await stage.control.start()
-        await stage.flowing()
+        await self._start_again(stage)
         stage.hit(f"{said[0]}; control ended with {code}; there were {acked} events")
 
 

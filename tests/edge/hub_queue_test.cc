@@ -1,10 +1,25 @@
 // What the hub makes of who subscribes again, waits, or goes while events of it are queued.
+#include <memory>
+
 #include "tests/edge/hub_fixture.h"
 
 namespace sessioncast::edge {
 namespace {
 
-class HubQueueTest : public HubTest {};
+class HubQueueTest : public HubTest {
+ protected:
+  // Its reads are read here, too.
+  std::unique_ptr<Hub> HubWithQueuesOfOnePage() {
+    Hub::Options options = OptionsAt([this] { return now_; });
+    options.pace.queue_bytes_max = options.page_bytes_max;
+    auto hub = std::make_unique<Hub>(
+        options, Hub::Upward{.begin = [](uint32_t, const std::string&) {},
+                             .end = [](uint32_t) {},
+                             .read = [this](ReadRequest request) { reads_.push_back(request); }});
+    hub->Attached();
+    return hub;
+  }
+};
 
 TEST_F(HubQueueTest, WhoSubscribesAgainIsToldWhatHasLeftAlsoIfWhatIsQueuedIsDroppedLater) {
   RecordingSocket socket;
@@ -70,36 +85,26 @@ TEST_F(HubQueueTest, ASocketMayCloseWhileItsQueueIsFlushed) {
 }
 
 TEST_F(HubQueueTest, ADrainIsAwaitedThatLeavesRoomForAPage) {
-  Hub::Options options = OptionsAt([this] { return now_; });
-  options.pace.queue_bytes_max = options.page_bytes_max;
-  Hub hub(options, {.begin = [](uint32_t, const std::string&) {},
-                    .end = [](uint32_t) {},
-                    .read = [this](ReadRequest request) { reads_.push_back(request); }});
-  hub.Attached();
+  const std::unique_ptr<Hub> hub = HubWithQueuesOfOnePage();
   RecordingSocket socket;
   socket.stopped = true;
-  const Hub::ReaderPtr reader = hub.AddReader(socket);
-  const auto first = hub.Subscribe(reader, "s", After(0), [](const Position&) {});
-  hub.PageArrived(NextRead().read_id, MakePage(1, 2, 9));
+  const Hub::ReaderPtr reader = hub->AddReader(socket);
+  const auto first = hub->Subscribe(reader, "s", After(0), [](const Position&) {});
+  hub->PageArrived(NextRead().read_id, MakePage(1, 2, 9));
   EXPECT_TRUE(reads_.empty());
   EXPECT_EQ(socket.drain_mark, 0U);
 }
 
 TEST_F(HubQueueTest, WhoWaitsForThePageOfAnotherGoesOnWhenThatUnsubscribes) {
-  Hub::Options options = OptionsAt([this] { return now_; });
-  options.pace.queue_bytes_max = options.page_bytes_max;
-  Hub hub(options, {.begin = [](uint32_t, const std::string&) {},
-                    .end = [](uint32_t) {},
-                    .read = [this](ReadRequest request) { reads_.push_back(request); }});
-  hub.Attached();
+  const std::unique_ptr<Hub> hub = HubWithQueuesOfOnePage();
   RecordingSocket socket;
-  const Hub::ReaderPtr reader = hub.AddReader(socket);
-  const auto first = hub.Subscribe(reader, "s", After(0), [](const Position&) {});
-  const auto second = hub.Subscribe(reader, "t", After(0), [](const Position&) {});
+  const Hub::ReaderPtr reader = hub->AddReader(socket);
+  const auto first = hub->Subscribe(reader, "s", After(0), [](const Position&) {});
+  const auto second = hub->Subscribe(reader, "t", After(0), [](const Position&) {});
   EXPECT_EQ(NextRead().session_id, "s");
-  hub.Unsubscribe(*first);
+  hub->Unsubscribe(*first);
   ASSERT_TRUE(socket.drain_mark.has_value());
-  hub.Drained(*reader);
+  hub->Drained(*reader);
   EXPECT_EQ(NextRead().session_id, "t");
 }
 

@@ -68,12 +68,13 @@ class Simulation {
     if (!violations_.any()) CheckAtRest();
     EndBroker();
     if (scheduler_.hangs()) violations_.Add("the broker's end waits for what never comes");
-    RunOutcome outcome{violations_.first(), scheduler_.steps(), publishers_.acked(),
-                       publishers_.unknown()};
-    outcome.seen = EventsSeen();
-    outcome.crashes = crashes_;
-    outcome.store_failures = store_.failures();
-    return outcome;
+    return {violations_.first(),
+            {{"steps", scheduler_.steps()},
+             {"acknowledged", publishers_.acked()},
+             {"unknown", publishers_.unknown()},
+             {"events read", EventsSeen()},
+             {"crashes", crashes_},
+             {"failures of the store", store_.failures()}}};
   }
 
  private:

@@ -3,20 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+
+#include "tests/simulation/seeds.h"
 
 namespace sessioncast::test {
-
-struct RunOutcome {
-  // "": all was well.
-  std::string violation;
-  uint64_t steps = 0;
-  uint64_t acked = 0;
-  uint64_t unknown = 0;
-  uint64_t seen = 0;
-  uint64_t crashes = 0;
-  uint64_t store_failures = 0;
-};
 
 RunOutcome Simulate(uint32_t seed);
 

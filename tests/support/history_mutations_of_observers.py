@@ -222,6 +222,19 @@ def skip(own, index):
     del own[index]
 
 
+def choose_event(records, seed, condition):
+    """One that an observer got, of those for which the condition of its file and the line's number holds."""
+    return choose(
+        seed,
+        [
+            (own, index)
+            for own in records.values()
+            for index, line in enumerate(own)
+            if line["what"] == "event" and condition(own, index)
+        ],
+    )
+
+
 @breaks("must_delivered")
 def a_later_piece_of_a_fold_is_of_a_later_top(records, seed):
     def was_published_behind_its_first(own, index):
@@ -233,15 +246,7 @@ def a_later_piece_of_a_fold_is_of_a_later_top(records, seed):
             and called[since[-2]["hash"]] <= since[0]["t"]  # the fold may still be under way
         )
 
-    own, index = choose(
-        seed,
-        [
-            (own, index)
-            for own in records.values()
-            for index, line in enumerate(own)
-            if line["what"] == "event" and was_published_behind_its_first(own, index)
-        ],
-    )
+    own, index = choose_event(records, seed, was_published_behind_its_first)
     skip(own, index)
 
 
@@ -255,15 +260,7 @@ def who_recovers_behind_the_fold_is_given_a_fold_again(records, seed):
         events = [line for line in since[: connected[-1]] if line["what"] == "event"]
         return any(called[line["hash"]] > events[0]["t"] for line in events)
 
-    own, index = choose(
-        seed,
-        [
-            (own, index)
-            for own in records.values()
-            for index, line in enumerate(own)
-            if line["what"] == "event" and was_behind_the_fold(own, index)
-        ],
-    )
+    own, index = choose_event(records, seed, was_behind_the_fold)
     skip(own, index)
 
 

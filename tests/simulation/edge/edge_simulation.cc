@@ -49,7 +49,7 @@ class EdgeSimulation {
   EdgeSimulation(const EdgeSimulation&) = delete;
   EdgeSimulation& operator=(const EdgeSimulation&) = delete;
 
-  EdgeRunOutcome Run() {
+  RunOutcome Run() {
     for (uint32_t i = 0; i < kActions && !violations_.any(); ++i) {
       ++steps_;
       Act();
@@ -58,17 +58,22 @@ class EdgeSimulation {
     if (!violations_.any()) {
       for (const auto& client : clients_) client->CheckAtRest();
     }
-    EdgeRunOutcome outcome{violations_.first(), steps_, control_.published()};
+    uint64_t taken = 0;
+    uint64_t recovered = 0;
     for (const auto& client : clients_) {
-      outcome.seen += client->seen();
-      outcome.recovered += client->recovered();
+      taken += client->seen();
+      recovered += client->recovered();
     }
-    outcome.lost_connections = lost_connections_;
-    outcome.lost_edges = lost_edges_;
     for (const auto& edge : edges_) CountHub(*edge);
-    outcome.skipped = skipped_;
-    outcome.overflowed = overflowed_;
-    return outcome;
+    return {violations_.first(),
+            {{"steps", steps_},
+             {"events published", control_.published()},
+             {"taken", taken},
+             {"skipped", skipped_},
+             {"queues dropped", overflowed_},
+             {"connections lost", lost_connections_},
+             {"recovered", recovered},
+             {"edges killed", lost_edges_}}};
   }
 
  private:
@@ -205,7 +210,7 @@ class EdgeSimulation {
 
 }  // namespace
 
-EdgeRunOutcome SimulateEdge(uint32_t seed, const EdgeRunOptions& options) {
+RunOutcome SimulateEdge(uint32_t seed, const EdgeRunOptions& options) {
   return EdgeSimulation(seed, options).Run();
 }
 
