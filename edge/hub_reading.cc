@@ -280,7 +280,9 @@ void Hub::Emit(Reader& reader, const socketio::EncodedEvent& event) {
   reader.socket->Emit(event);
   if (reader.subscriptions.empty()) return;  // its socket closed under us, and is gone
   // How soon a slow socket drains says how much it is given.
-  if (reader.pace.slow() && reader.pace.Queued(options_.now())) reader.socket->AwaitDrain(0);
+  if (reader.pace.slow() && reader.pace.Queued(options_.now(), event.bytes())) {
+    reader.socket->AwaitDrain(0);
+  }
 }
 
 }  // namespace sessioncast::edge
