@@ -1,0 +1,59 @@
+// What bench_load measures, each as a run that ends in one JSON object (bench/README.md says what
+// is in it).
+//
+// Threads: each blocks the thread that calls it, and has others of its own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/load/event_source.h"
+#include "bench/load/fleet.h"
+#include "nlohmann/json.hpp"
+
+namespace sessioncast::bench {
+
+enum class Publish { kUnary, kStream };
+
+struct PublishOptions {
+  std::string control;  // HOST:PORT; "": nothing is published
+  Publish how = Publish::kUnary;
+  uint32_t batch = 1;  // events a message of a stream
+  EventSourceOptions events;
+};
+
+// Events come at their times, whatever becomes of those before: who is late, waits from there on.
+struct FanoutOptions {
+  FleetOptions fleet;
+  PublishOptions publish;
+  std::chrono::duration<double> warm_up{2};
+  std::chrono::duration<double> window{5};
+  std::vector<pid_t> pids;
+};
+nlohmann::json RunFanout(const FanoutOptions& options);
+
+// As fast as answers come: so many messages are always in flight.
+struct ClosedLoopOptions {
+  PublishOptions publish;
+  uint32_t in_flight = 1;  // messages, of all connections together
+  uint32_t connections = 1;
+  std::chrono::duration<double> warm_up{1};
+  std::chrono::duration<double> window{5};
+  std::vector<pid_t> pids;
+};
+nlohmann::json RunClosedLoop(const ClosedLoopOptions& options);
+
+// Connections that do nothing: how fast they come, and what they weigh.
+struct IdleOptions {
+  FleetOptions fleet;
+  int rounds = 1;  // comes and goes so often
+  std::vector<pid_t> pids;
+};
+nlohmann::json RunIdle(const IdleOptions& options);
+
+}  // namespace sessioncast::bench
