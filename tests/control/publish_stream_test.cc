@@ -130,9 +130,11 @@ TEST_F(PublishStreamTest, ADrainedStreamAnswersWhatItTookTakesNothingMoreAndEnds
   service_.Drain();
   v1::PublishEventsRequest late;
   *late.add_events() = PublishRequest(CustomEvent("s1", "late"));
-  stream_->Write(late);
+  // In process a message that nobody reads any more is not sent until the call ends.
+  std::thread sending([this, &late] { stream_->Write(late); });
   store_.LetGo(Fault::kNone);
   EXPECT_EQ(Outcomes(3), (Expected{1, 2}));
+  sending.join();
   end_ = grpc::StatusCode::UNAVAILABLE;
 
   grpc::ClientContext call;
