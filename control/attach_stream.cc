@@ -29,9 +29,9 @@ size_t BytesOf(const v1::LiveBatch& batch) {
 
 }  // namespace
 
-AttachStream* AttachStream::Start(Broker& broker, LongCalls& long_calls,
+AttachStream* AttachStream::Start(Broker& broker, LongCalls& long_calls, WritePacer& pacer,
                                   AttachStreamOptions options) {
-  std::shared_ptr<AttachStream> stream(new AttachStream(broker, options));
+  std::shared_ptr<AttachStream> stream(new AttachStream(broker, pacer, options));
   stream->self_ = stream;
   stream->StartSendInitialMetadata();  // the edge is ready once it is heard
   stream->StartRead(&stream->request_);
@@ -81,6 +81,12 @@ void AttachStream::Wake(uint32_t interest_id) {
   Write();
 }
 
+void AttachStream::WriteDue() {
+  absl::MutexLock lock(&mutex_);
+  pace_.Due();
+  Write();
+}
+
 void AttachStream::MarkReady(uint32_t interest_id) {
   const auto found = interests_.find(interest_id);
   if (found == interests_.end() || std::exchange(found->second.ready, true)) return;
@@ -88,7 +94,11 @@ void AttachStream::MarkReady(uint32_t interest_id) {
 }
 
 void AttachStream::Write() {
-  if (writing_ || finished_) return;
+  if (writing_ || finished_ || (ready_.empty() && !held_.has_value())) return;
+  const bool may_write = pace_.MayWrite([weak = weak_from_this()] {
+    if (const std::shared_ptr<AttachStream> self = weak.lock()) self->WriteDue();
+  });
+  if (!may_write) return;
   response_.Clear();
   Fill(response_);
   if (response_.batches().empty()) return;

@@ -19,6 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "control/broker.h"
 #include "control/long_calls.h"
+#include "control/write_pacer.h"
 #include "sessioncast/v1/edge_service.pb.h"
 
 namespace sessioncast::control {
@@ -34,7 +35,8 @@ class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::Attac
                      public LongCall,
                      public std::enable_shared_from_this<AttachStream> {
  public:
-  static AttachStream* Start(Broker& broker, LongCalls& long_calls, AttachStreamOptions options);
+  static AttachStream* Start(Broker& broker, LongCalls& long_calls, WritePacer& pacer,
+                             AttachStreamOptions options);
 
  private:
   struct Interest {
@@ -42,7 +44,8 @@ class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::Attac
     bool ready = false;
   };
 
-  AttachStream(Broker& broker, AttachStreamOptions options) : broker_(broker), options_(options) {}
+  AttachStream(Broker& broker, WritePacer& pacer, AttachStreamOptions options)
+      : broker_(broker), options_(options), pace_(pacer) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -53,8 +56,10 @@ class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::Attac
   absl::Status Apply(const v1::AttachRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Begin(const v1::Interest& interest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake(uint32_t interest_id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void WriteDue() ABSL_LOCKS_EXCLUDED(mutex_);
   void MarkReady(uint32_t interest_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Writes what is new, unless a write is under way.
+  // Writes what is new, unless a write is under way, or was begun less than an interval ago: then
+  // it does later.
   void Write() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Each ready interest's turn, until the message is full.
   void Fill(v1::AttachResponse& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -69,6 +74,7 @@ class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::Attac
   std::deque<uint32_t> ready_ ABSL_GUARDED_BY(mutex_);
   // Was read, but had no room in the message before.
   std::optional<v1::LiveBatch> held_ ABSL_GUARDED_BY(mutex_);
+  WritePace pace_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<LongCalls::Membership> membership_;

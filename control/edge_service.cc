@@ -44,7 +44,7 @@ void Fill(const absl::StatusOr<ReadPage>& page, v1::ReadEventsResponse& response
 
 grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* EdgeService::Attach(
     grpc::CallbackServerContext* context) {
-  return AttachStream::Start(broker_, long_calls_, options_);
+  return AttachStream::Start(broker_, long_calls_, pacer_, options_);
 }
 
 grpc::ServerUnaryReactor* EdgeService::ReadEvents(grpc::CallbackServerContext* context,

@@ -11,7 +11,8 @@ namespace sessioncast::control {
 
 class EdgeService : public v1::EdgeService::CallbackService {
  public:
-  EdgeService(Broker& broker, AttachStreamOptions options) : broker_(broker), options_(options) {}
+  EdgeService(Broker& broker, WritePacer& pacer, AttachStreamOptions options)
+      : broker_(broker), pacer_(pacer), options_(options) {}
 
   grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(
       grpc::CallbackServerContext* context) override;
@@ -24,6 +25,7 @@ class EdgeService : public v1::EdgeService::CallbackService {
 
  private:
   Broker& broker_;
+  WritePacer& pacer_;
   const AttachStreamOptions options_;
   LongCalls long_calls_;
 };

@@ -38,9 +38,9 @@ bool IsUnknown(const v1::PublishOutcome& outcome) {
 
 }  // namespace
 
-PublishStream* PublishStream::Start(Broker& broker, LongCalls& long_calls,
+PublishStream* PublishStream::Start(Broker& broker, LongCalls& long_calls, WritePacer& pacer,
                                     PublishStreamOptions options) {
-  std::shared_ptr<PublishStream> stream(new PublishStream(broker, options));
+  std::shared_ptr<PublishStream> stream(new PublishStream(broker, pacer, options));
   stream->self_ = stream;
   {
     absl::MutexLock lock(&stream->mutex_);
@@ -125,21 +125,31 @@ void PublishStream::Report(Entry& entry) {
   *response_.add_outcomes() = std::move(entry.outcome);
 }
 
+void PublishStream::WriteDue() {
+  absl::MutexLock lock(&mutex_);
+  pace_.Due();
+  GoOn();
+}
+
+void PublishStream::WriteOutcomes() {
+  const bool may_write = pace_.MayWrite([weak = weak_from_this()] {
+    if (const std::shared_ptr<PublishStream> self = weak.lock()) self->WriteDue();
+  });
+  if (!may_write) return;
+  response_.Clear();
+  while (!entries_.empty() && entries_.front().known &&
+         response_.outcomes_size() < kOutcomesPerMessageMax) {
+    Report(entries_.front());
+    bytes_ -= entries_.front().bytes;
+    entries_.pop_front();
+  }
+  writing_ = true;
+  StartWrite(&response_);
+}
+
 void PublishStream::GoOn() {
   if (finished_) return;
-  if (!writing_ && !broken_) {
-    response_.Clear();
-    while (!entries_.empty() && entries_.front().known &&
-           response_.outcomes_size() < kOutcomesPerMessageMax) {
-      Report(entries_.front());
-      bytes_ -= entries_.front().bytes;
-      entries_.pop_front();
-    }
-    if (response_.outcomes_size() > 0) {
-      writing_ = true;
-      StartWrite(&response_);
-    }
-  }
+  if (!writing_ && !broken_ && !entries_.empty() && entries_.front().known) WriteOutcomes();
   if (stops_.size() > kStopsMax && !ended_ && !reading_) {
     end_ = absl::UnavailableError(
         "too many sessions have unknown outcomes; publish again on another stream");

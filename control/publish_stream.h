@@ -22,6 +22,7 @@
 #include "absl/synchronization/mutex.h"
 #include "control/broker.h"
 #include "control/long_calls.h"
+#include "control/write_pacer.h"
 #include "sessioncast/v1/session_service.pb.h"
 
 namespace sessioncast::control {
@@ -36,7 +37,8 @@ class PublishStream
       public LongCall,
       public std::enable_shared_from_this<PublishStream> {
  public:
-  static PublishStream* Start(Broker& broker, LongCalls& long_calls, PublishStreamOptions options);
+  static PublishStream* Start(Broker& broker, LongCalls& long_calls, WritePacer& pacer,
+                              PublishStreamOptions options);
 
  private:
   // An event that has not been answered to the publisher.
@@ -55,8 +57,8 @@ class PublishStream
     uint64_t until = std::numeric_limits<uint64_t>::max();
   };
 
-  PublishStream(Broker& broker, PublishStreamOptions options)
-      : broker_(broker), options_(options) {}
+  PublishStream(Broker& broker, WritePacer& pacer, PublishStreamOptions options)
+      : broker_(broker), options_(options), pace_(pacer) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -70,9 +72,11 @@ class PublishStream
   bool MayPass(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Known(uint64_t number, const absl::StatusOr<Published>& published)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Writes what is known at the front, reads on when there is room, finishes when there is nothing
+  void WriteDue() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Writes what is known at the front, unless a write was begun less than an interval ago, reads on when there is room, finishes when there is nothing
   // more to come.
   void GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteOutcomes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Report(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Broker& broker_;
@@ -85,6 +89,7 @@ class PublishStream
   uint64_t next_number_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t unknown_ ABSL_GUARDED_BY(mutex_) = 0;
+  WritePace pace_ ABSL_GUARDED_BY(mutex_);
   bool accepting_ ABSL_GUARDED_BY(mutex_) =
       false;  // between a message's arrival and its last event
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;

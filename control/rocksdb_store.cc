@@ -145,12 +145,12 @@ void RemoveSession(const StoreAppend& append, uint64_t first_kept, rocksdb::Writ
   RemoveEvents(append.session_id, first_kept, append.after.sequence() + 1, batch);
 }
 
+// All of it but the session's own record.
 void PutSession(const StoreAppend& append, uint64_t first_kept, rocksdb::WriteBatch& batch) {
   const std::string& id = append.session_id;
   for (const StoredEventPtr& event : append.events) {
     PutRecord(EventKey(id, event->sequence), RecordOf(*event), batch);
   }
-  PutRecord(SessionKey(id), RecordOf(append.session), batch);
   if (append.session.fold.has_value()) {
     PutRecord(FoldKey(id), RecordOf(*append.session.fold), batch);
     RemoveEvents(id, first_kept, append.session.first_sequence, batch);
@@ -327,26 +327,38 @@ absl::StatusOr<FoldState> RocksDbStore::FindFold(const rocksdb::ReadOptions& opt
 
 void RocksDbStore::PutGroup(absl::Span<const StoreAppendPtr> group,
                             std::vector<AppendOutcome>& outcomes, rocksdb::WriteBatch& batch) {
-  std::unordered_map<std::string, StoredSession> sessions;
+  // As the appends so far leave it. Its record is put once, as the last of them has it.
+  struct Behind {
+    StoredSession session;
+    const StoredSession* record = nullptr;
+  };
+  std::unordered_map<std::string, Behind> sessions;
   for (size_t i = 0; i < group.size(); ++i) {
     const StoreAppend& append = *group[i];
-    if (sessions.find(append.session_id) == sessions.end()) {
+    auto behind = sessions.find(append.session_id);
+    if (behind == sessions.end()) {
       absl::StatusOr<StoredSession> found = FindSession({}, append.session_id);
       if (!found.ok()) {
         outcomes[i].status = found.status();
         BreakChain(append);
         continue;
       }
-      sessions[append.session_id] = *std::move(found);
+      behind = sessions.try_emplace(append.session_id).first;
+      behind->second.session = *std::move(found);
     }
-    StoredSession& session = sessions[append.session_id];
-    if (absl::Status behind = CheckBehind(append, session.summary.position()); !behind.ok()) {
-      outcomes[i] = {std::move(behind), session.summary.position()};
+    StoredSession& session = behind->second.session;
+    if (absl::Status is_behind = CheckBehind(append, session.summary.position());
+        !is_behind.ok()) {
+      outcomes[i] = {std::move(is_behind), session.summary.position()};
       continue;
     }
     Put(append, session.first_sequence, batch);
     session.summary = append.session.summary;  // none, if it was removed
     session.first_sequence = append.session.first_sequence;
+    behind->second.record = append.removes_session ? nullptr : &append.session;
+  }
+  for (const auto& [id, behind] : sessions) {
+    if (behind.record != nullptr) PutRecord(SessionKey(id), RecordOf(*behind.record), batch);
   }
 }
 

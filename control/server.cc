@@ -53,8 +53,9 @@ struct Server::Parts {
         store(std::move(opened)),
         listener(std::move(bound)),
         broker(std::make_unique<Broker>(*store, options.broker)),
-        session_service(*broker, options.session_service),
-        edge_service(*broker, options.attach) {}
+        pacer(std::chrono::microseconds(options.write_interval_us)),
+        session_service(*broker, pacer, options.session_service),
+        edge_service(*broker, pacer, options.attach) {}
 
   absl::Status StartGrpc();
   void Stop();
@@ -64,6 +65,7 @@ struct Server::Parts {
   std::unique_ptr<Store> store;
   std::unique_ptr<Listener> listener;
   std::unique_ptr<Broker> broker;
+  WritePacer pacer;
   SessionService session_service;
   EdgeService edge_service;
   std::unique_ptr<ConnectionAcceptor> acceptor;

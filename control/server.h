@@ -32,6 +32,8 @@ struct ServerOptions {
   BrokerOptions broker;
   SessionServiceOptions session_service;
   AttachStreamOptions attach;
+  // Of an Attach or PublishEvents stream: from one write to the next.
+  int64_t write_interval_us = 250;
   int receive_message_bytes_max = 2 * 1024 * 1024;
   // How long Stop lets publishes be stored and answers leave, before it cuts connections.
   int64_t stop_grace_ms = 500;

@@ -66,7 +66,7 @@ grpc::ServerUnaryReactor* SessionService::PublishEvent(grpc::CallbackServerConte
 grpc::ServerBidiReactor<v1::PublishEventsRequest, v1::PublishEventsResponse>*
 SessionService::PublishEvents(grpc::CallbackServerContext* context) {
   return PublishStream::Start(
-      broker_, long_calls_,
+      broker_, long_calls_, pacer_,
       {options_.publish_stream_bytes_max, options_.publish_message_events_max});
 }
 

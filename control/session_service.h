@@ -7,6 +7,7 @@
 
 #include "control/broker.h"
 #include "control/long_calls.h"
+#include "control/write_pacer.h"
 #include "sessioncast/v1/session_service.grpc.pb.h"
 
 namespace sessioncast::control {
@@ -21,8 +22,8 @@ struct SessionServiceOptions {
 
 class SessionService : public v1::SessionService::CallbackService {
  public:
-  SessionService(Broker& broker, SessionServiceOptions options)
-      : broker_(broker), options_(options) {}
+  SessionService(Broker& broker, WritePacer& pacer, SessionServiceOptions options)
+      : broker_(broker), pacer_(pacer), options_(options) {}
 
   grpc::ServerUnaryReactor* PublishEvent(grpc::CallbackServerContext* context,
                                          const v1::PublishEventRequest* request,
@@ -52,6 +53,7 @@ class SessionService : public v1::SessionService::CallbackService {
 
  private:
   Broker& broker_;
+  WritePacer& pacer_;
   const SessionServiceOptions options_;
   LongCalls long_calls_;
 };

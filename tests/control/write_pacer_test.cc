@@ -1,0 +1,72 @@
+// When a stream writes: at once after a pause, else once an interval.
+#include "control/write_pacer.h"
+
+#include <atomic>
+#include <chrono>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "gtest/gtest.h"
+
+namespace sessioncast::control {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+TEST(WritePacerTest, WhoIsToBeCalledIsCalledOnceWhenItIsTime) {
+  WritePacer pacer(milliseconds(20));
+  absl::Notification called;
+  const auto when = steady_clock::now() + milliseconds(20);
+  steady_clock::time_point at;
+  pacer.Call(when, [&] {
+    at = steady_clock::now();
+    called.Notify();  // ends the process if it is called again
+  });
+  called.WaitForNotification();
+  EXPECT_GE(at, when);
+}
+
+TEST(WritePacerTest, ManyAreCalledInTheOrderInWhichTheyCame) {
+  WritePacer pacer(milliseconds(1));
+  absl::Mutex mutex;
+  std::vector<int> called;
+  for (int i = 0; i < 100; ++i) {
+    pacer.Call(steady_clock::now() + milliseconds(1), [&, i] {
+      absl::MutexLock lock(&mutex);
+      called.push_back(i);
+    });
+  }
+  absl::MutexLock lock(&mutex);
+  mutex.Await(absl::Condition(
+      +[](std::vector<int>* all) { return all->size() == 100; }, &called));
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(called[i], i);
+}
+
+TEST(WritePacerTest, WhoWaitsWhenItGoesIsNotCalled) {
+  std::atomic<bool> called = false;
+  {
+    WritePacer pacer(std::chrono::duration_cast<std::chrono::microseconds>(hours(1)));
+    pacer.Call(steady_clock::now() + hours(1), [&] { called = true; });
+  }
+  EXPECT_FALSE(called);
+}
+
+TEST(WritePaceTest, TheFirstWriteIsAtOnceAndTheNextIsDueOnceAfterAnInterval) {
+  WritePacer pacer(milliseconds(20));
+  WritePace pace(pacer);
+  absl::Notification due;
+  const auto begin = steady_clock::now();
+  EXPECT_TRUE(pace.MayWrite([] { FAIL(); }));
+  EXPECT_FALSE(pace.MayWrite([&] { due.Notify(); }));
+  EXPECT_FALSE(pace.MayWrite([] { FAIL(); }));
+  due.WaitForNotification();
+  EXPECT_GE(steady_clock::now(), begin + milliseconds(20));
+  pace.Due();
+  EXPECT_TRUE(pace.MayWrite([] { FAIL(); }));
+}
+
+}  // namespace
+}  // namespace sessioncast::control
