@@ -92,6 +92,20 @@ export class Publisher {
     return (await this.call('publishEvent', request, { ms })).position;
   }
 
+  // Sends the messages (PublishEventsRequest) on one stream; all its responses, once it has ended.
+  stream(messages, { ms = CALL_MS_MAX } = {}) {
+    return new Promise((resolve, reject) => {
+      const responses = [];
+      const call = this.#client
+        .publishEvents({ deadline: Date.now() + ms })
+        .on('data', (response) => responses.push(response))
+        .on('error', reject)
+        .on('end', () => resolve(responses));
+      for (const message of messages) call.write(message);
+      call.end();
+    });
+  }
+
   ask(sessionId, clarificationId, question, more = {}, options = { ms: 60_000 }) {
     return this.call(
       'askClarification',
