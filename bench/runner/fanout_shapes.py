@@ -2,6 +2,7 @@
 
 import load
 import saturation
+from processes import Failure
 from servers import DAEMONS, FLOOR, NODE, NODE_REDIS, SERVE
 from task import Task, said_of_fanout
 
@@ -74,7 +75,10 @@ def half_of_node(shape):
     """Half of what Node took in this run."""
 
     def deliveries(results):
-        return results.median(shape, "saturation", NODE, "rate") / 2
+        rate = results.median(shape, "saturation", NODE, "rate")
+        if not rate:
+            raise Failure(f"Node kept up with no rate in {shape}: is something else busy here? Run it again")
+        return rate / 2
 
     return deliveries
 
