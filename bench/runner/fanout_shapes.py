@@ -8,6 +8,7 @@ from task import Task, said_of_fanout
 
 OVERHEAD_S = 3.5  # of a measurement: the server's start, connecting, warming up
 STEP_S = 2.0  # of a step on the way to saturation
+STEP_WARM_UP_S = 1.5  # Node compiles what runs often while it runs
 AFTER_LAST_S = 25
 FIXED_DELIVERIES = 20_000  # a second
 
@@ -59,7 +60,7 @@ def to_saturation(shape, contender, flags, rounds_max=1_000):
             context.detail(f"at {rate:,.0f} deliveries a second")
             subscribers = flags["subscribers"]
             return load.fanout(
-                context.place, contender, rate / subscribers, STEP_S, warm_up_s=0.5, **flags
+                context.place, contender, rate / subscribers, STEP_S, warm_up_s=STEP_WARM_UP_S, **flags
             )
 
         before = context.results.median(shape, what, contender, "rate")

@@ -42,13 +42,13 @@ def call(place, program, words, seconds):
     return json.loads(output)
 
 
-def fanout(place, contender, rate, seconds, warm_up_s=1.0, payload_bytes=250, burst=1, **flags):
+def fanout(place, contender, rate, seconds, warm_up_s=1.5, payload_bytes=250, burst=1, **flags):
     """Events to subscribers, at a fixed rate of events, on a fresh server."""
     with servers.start(contender, place, rate, payload_bytes, burst) as server:
         return fanout_on(place, server, rate, seconds, warm_up_s, payload_bytes, burst, **flags)
 
 
-def fanout_on(place, server, rate, seconds, warm_up_s=1.0, payload_bytes=250, burst=1, **flags):
+def fanout_on(place, server, rate, seconds, warm_up_s=1.5, payload_bytes=250, burst=1, **flags):
     named = {"edge": server.edge, "rate": float(rate), "seconds": seconds, "warm_up_s": warm_up_s}
     named |= {"payload_bytes": payload_bytes, "burst": burst, "publish": "stream", **flags}
     if server.control:

@@ -139,11 +139,20 @@ def plan(options):
 
 
 def measure_all(tasks, context, progress):
+    """The titles of those that failed: the others go on, and what is missing is said to be."""
+    failed = []
     for task in tasks:
         progress.begin(task.title)
-        measured = task.measure(context)
-        context.results.add(task.key, measured)
-        progress.end(task.guess_s, task.said(measured))
+        said = None
+        try:
+            measured = task.measure(context)
+            context.results.add(task.key, measured)
+            said = task.said(measured)
+        except Failure as failure:
+            failed.append(task.title)
+            said = f"FAILED: {failure}"
+        progress.end(task.guess_s, said)
+    return failed
 
 
 @contextlib.contextmanager
@@ -172,7 +181,7 @@ def run(options):
     with directory_in(options.store_in) as directory:
         servers.check_disk(directory)
         place = servers.Place(binaries, directory)
-        measure_all(tasks, Context(place, results, options.seconds, progress.detail), progress)
+        failed = measure_all(tasks, Context(place, results, options.seconds, progress.detail), progress)
     facts.append(("command", f"`{command_line(options)}`, {duration(time.monotonic() - began)}"))
     rows = targets.rows(results)
     print("\n".join(table.text(rows)) + f"\n\n{report.disk_line(results)}")
@@ -180,6 +189,8 @@ def run(options):
     report.keep(servers.ROOT / "build/bench/results.json", results)
     report.write(options.to / "RESULTS.md", results, rows, facts, SHAPES)
     say(f"written: {options.to / 'RESULTS.md'}, build/bench/results.json")
+    if failed:
+        raise Failure("not measured, for what is said above:\n" + "\n".join(f"  {title}" for title in failed))
 
 
 def command_line(options):
@@ -191,7 +202,8 @@ def command_line(options):
 def main(arguments):
     options = parse(arguments)
     # As Ctrl-C: what was started is stopped on the way out.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         run(options)
     except Failure as failure:

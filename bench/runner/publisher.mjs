@@ -107,6 +107,6 @@ lines.once('line', async (line) => {
   const client = new SessionService(control, grpc.credentials.createInsecure());
   if (count) await fill(client, sessions, count);
   else await keepOn(client, sessions, rate, () => hasEnded);
-  console.log(JSON.stringify({ published, tops }));
-  process.exit(0);
+  // Not before all of it is in the pipe.
+  process.stdout.write(`${JSON.stringify({ published, tops })}\n`, () => process.exit(0));
 });
