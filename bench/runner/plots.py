@@ -5,7 +5,7 @@ import re
 import matplotlib
 
 matplotlib.use("svg")
-from matplotlib import pyplot  # noqa: E402  (the back end has to be chosen first)
+from matplotlib import pyplot, ticker  # noqa: E402  (the back end has to be chosen first)
 
 from servers import DAEMONS, FLOOR, NODE, NODE_REDIS, SERVE  # noqa: E402
 
@@ -28,7 +28,17 @@ def _save(figure, path):
     pyplot.close(figure)
 
 
-def _bars(results, figure_name, wanted, unit, title, path):
+def _legend(axes, title):
+    """Both above what is drawn."""
+    columns = len(axes.get_legend_handles_labels()[0])
+    if columns:
+        axes.legend(
+            ncol=columns, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, columnspacing=1.2
+        )
+    axes.set_title(title, pad=24)
+
+
+def _bars(results, figure_name, wanted, unit, title, path, scale="linear"):
     """One group of bars for each (label, shape, what)."""
     groups = []
     for label, shape, what in wanted:
@@ -60,8 +70,11 @@ def _bars(results, figure_name, wanted, unit, title, path):
         )
     axes.set_xticks(range(len(groups)), [label for label, _ in groups])
     axes.set_ylabel(unit)
-    axes.set_title(title)
-    axes.legend()
+    axes.set_yscale(scale)
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+    axes.yaxis.set_major_formatter(ticker.EngFormatter(sep=""))
+    axes.xaxis.grid(False)
+    _legend(axes, title)
     _save(figure, path)
     return True
 
@@ -75,7 +88,7 @@ def publishing(results, path):
     whats = ("unary, closed loop", "unary, 64 in flight", "stream, one a message", "stream, 256 a message")
     wanted = [(what.replace(", ", "\n"), "publish", what) for what in whats]
     title = "Publishing (ours durable, the others keep nothing)"
-    return _bars(results, "events_a_second", wanted, "events a second", title, path)
+    return _bars(results, "events_a_second", wanted, "events a second", title, path, "log")
 
 
 def cpu(results, path):
@@ -86,24 +99,23 @@ def cpu(results, path):
 
 
 def latency(results, path):
-    """p99 against load, from the steps on the way to saturation."""
+    """p99 against load, from the steps on the way to saturation: a line a round."""
     figure, all_axes = pyplot.subplots(1, 2, figsize=(7.5, 3.6))
     drawn = False
     for axes, shape in zip(all_axes, ("wide", "narrow")):
+        axes.set(xscale="log", yscale="log", xlabel="deliveries a second", ylabel="p99, ms")
         for one in LABELS:
-            points = {}
-            for measured in results.of(shape, "saturation", one):
-                for rate, at_rate, _ in measured["steps"]:
-                    points.setdefault(rate, []).append(at_rate["latency_us"]["p99"] / 1_000)
-            if points:
+            for i, measured in enumerate(results.of(shape, "saturation", one)):
                 drawn = True
-                rates = sorted(points)
-                values = [sum(points[rate]) / len(points[rate]) for rate in rates]
-                axes.plot(rates, values, marker="o", markersize=3, color=COLOURS[one], label=LABELS[one])
-        axes.set(title=shape, xlabel="deliveries a second", ylabel="p99, ms", xscale="log", yscale="log")
+                rates = [rate for rate, _, _ in measured["steps"]]
+                values = [step["latency_us"]["p99"] / 1_000 for _, step, _ in measured["steps"]]
+                label = LABELS[one] if i == 0 else None
+                axes.plot(rates, values, marker="o", markersize=3, color=COLOURS[one], label=label)
         axes.axhline(250, color="#999999", linewidth=0.8, linestyle="--")
-        if axes.lines[1:]:
-            axes.legend()
+        axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
+        axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+        axes.yaxis.set_major_formatter(ticker.EngFormatter(sep=""))
+        _legend(axes, shape)
     if drawn:
         _save(figure, path)
     else:
@@ -132,10 +144,11 @@ def memory(results, path):
             each = results.median("idle", what, one, "bytes_a_connection")
             if each is not None:
                 points.append((count, count * each / 1e6))
-        axes.plot(*zip(*points), marker="o", color=COLOURS[one], label=LABELS[one])
-    axes.set(title="Memory of idle connections", xlabel="connections", ylabel="MB more than with none")
+        if points:
+            axes.plot(*zip(*points), marker="o", color=COLOURS[one], label=LABELS[one])
+    axes.set(xlabel="connections", ylabel="MB more than with none")
     axes.set_ylim(bottom=0)
-    axes.legend()
+    _legend(axes, "Memory of idle connections")
     _save(figure, path)
     return True
 
@@ -145,16 +158,16 @@ def growth(results, path):
     drawn = False
     for axes, unit in zip(all_axes, ("connections", "sessions")):
         counts = _counts(results, "grow", unit)
-        points = [
-            (count, results.median("grow", what, DAEMONS, "cpu_us_a_delivery")) for count, what in counts
-        ]
+        medians = [(n, results.median("grow", what, DAEMONS, "cpu_us_a_delivery")) for n, what in counts]
+        points = [(n, cpu) for n, cpu in medians if cpu is not None]
         if points:
             drawn = True
             axes.plot(*zip(*points), marker="o", color=COLOURS[DAEMONS])
         axes.set(xlabel=unit, xscale="log", ylabel="µs CPU a delivery")
-        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
     if drawn:
-        all_axes[0].set_title("The same rate, more of everything")
+        all_axes[0].set_ylim(0, 1.2 * all_axes[0].get_ylim()[1])
+        figure.suptitle("The same rate, more of everything")
         _save(figure, path)
     else:
         pyplot.close(figure)

@@ -117,7 +117,7 @@ def _in_parts(spread, part):
 def disk_line(results):
     """fdatasync's own latency, which durable figures stand on."""
     p50, p99 = (results.spread("disk", "fdatasync", FLOOR, name) for name in ("p50", "p99"))
-    return f"fdatasync alone, of 4 KiB: p50 {table.shown(p50)} µs, p99 {table.shown(p99)} µs"
+    return f"sync (fdatasync alone, of 4 KiB): p50 {table.shown(p50)} µs, p99 {table.shown(p99)} µs"
 
 
 def write(path, results, rows, facts, shapes):

@@ -84,7 +84,7 @@ def _wide(judge):
     yield _at_least("wide, saturation", ours, peer, 5, "/s", "Node", peer, floor)
     ours, peer, floor = _three(judge, "wide", "half of Node's", P99)
     limit = _sum(floor and 1.3 * floor.median, judge.sync("p99"))
-    why = "≤ 1.3 × floor + 1.3 × fdatasync's p99"
+    why = "≤ 1.3 × (floor + sync's p99)"
     yield _below("wide at half of Node's saturation, p99", ours, limit, why, "µs", peer, floor)
 
 
@@ -100,12 +100,12 @@ def _narrow(judge):
         yield _at_most(figure, ours, peer, part, "µs", "Node", peer, floor)
     for contender in (SERVE, DAEMONS):
         ours, peer, _ = _three(judge, "narrow", "20,000/s, 32 a message", CPU, contender)
-        figure = f"narrow at 20,000/s, 32 events a message, CPU an event, {contender}"
+        figure = f"narrow at 20,000/s, 32 a message, CPU an event, {contender}"
         yield _at_most(figure, ours, peer, 1 / 3, "µs", "Node", peer)
     for contender in (SERVE, DAEMONS):
         ours, peer, floor = _three(judge, "narrow", "half of Node's", P99, contender)
         limit = _sum(peer and peer.median / 5, judge.sync("p99"))
-        why = "≤ 1/5 of Node's + 1.3 × fdatasync's p99"
+        why = "≤ Node's / 5 + 1.3 × sync's p99"
         figure = f"narrow at half of Node's saturation, p99, {contender}"
         yield _below(figure, ours, limit, why, "µs", peer, floor)
 
@@ -137,7 +137,7 @@ def _publish(judge):
     yield Row(figure, shown(ours, "/s"), shown(peer, "/s"), shown(floor, "/s"), ratio, "≥ 200,000/s", met)
     ours, peer, floor = _three(judge, "publish", "unary, closed loop", "latency_us.p50")
     limit = _sum(floor and floor.median, judge.sync("p50"))
-    why = "≤ an empty call + 1.3 × fdatasync's p50"
+    why = "≤ floor + 1.3 × sync's p50"
     yield _below("publish, unary closed loop, p50", ours, limit, why, "µs", peer, floor)
     ours, peer, floor = _three(judge, "publish", "unary, 64 in flight", rate)
     yield _at_least("publish, unary, 64 in flight", ours, floor, 0.8, "/s", "floor", peer, floor)
