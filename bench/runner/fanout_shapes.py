@@ -1,7 +1,10 @@
 """The shapes in which events go to subscribers: wide, narrow, tokens."""
 
+import contextlib
+
 import load
 import saturation
+import servers
 from processes import Failure
 from servers import DAEMONS, FLOOR, NODE, NODE_REDIS, SERVE
 from task import Task, said_of_fanout
@@ -51,20 +54,29 @@ def at_rate(shape, what, contender, deliveries, flags):
     return Task(shape, what, contender, OVERHEAD_S + 3, measure, said_of_fanout)
 
 
+def _stepper(context, contender, flags, stack):
+    """step(rate) for a search: all on one server, but for the floor, which makes its events at one rate."""
+    server = None if contender == FLOOR else stack.enter_context(servers.start(contender, context.place))
+
+    def step(rate):
+        context.detail(f"at {rate:,.0f} deliveries a second")
+        events = rate / flags["subscribers"]
+        if server is None:
+            return load.fanout(context.place, contender, events, STEP_S, STEP_WARM_UP_S, **flags)
+        return load.fanout_on(context.place, server, events, STEP_S, STEP_WARM_UP_S, **flags)
+
+    return step
+
+
 def to_saturation(shape, contender, flags, rounds_max=1_000):
     """Later rounds begin where the one before ended."""
     what = "saturation"
 
     def measure(context):
-        def step(rate):
-            context.detail(f"at {rate:,.0f} deliveries a second")
-            subscribers = flags["subscribers"]
-            return load.fanout(
-                context.place, contender, rate / subscribers, STEP_S, warm_up_s=STEP_WARM_UP_S, **flags
-            )
-
         before = context.results.median(shape, what, contender, "rate")
-        return saturation.search(step, before or BEGIN_AT[shape, contender])
+        with contextlib.ExitStack() as stack:
+            step = _stepper(context, contender, flags, stack)
+            return saturation.search(step, before or BEGIN_AT[shape, contender])
 
     def said(measured):
         return f"keeps up with {measured['rate']:,.0f} deliveries a second"

@@ -59,7 +59,7 @@ def _start_clients(context, server, stack):
 
 def _measure(context, contender):
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(servers.start(contender, context.place, 1, 250, 1))
+        server = stack.enter_context(servers.start(contender, context.place))
         crews = _start_clients(context, server, stack)
         ids = [f"jitter-{i}" for i in range(SESSIONS)]
         publisher = stack.enter_context(

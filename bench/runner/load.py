@@ -44,7 +44,7 @@ def call(place, program, words, seconds):
 
 def fanout(place, contender, rate, seconds, warm_up_s=1.5, payload_bytes=250, burst=1, **flags):
     """Events to subscribers, at a fixed rate of events, on a fresh server."""
-    with servers.start(contender, place, rate, payload_bytes, burst) as server:
+    with servers.start(contender, place, servers.OwnEvents(rate, payload_bytes, burst)) as server:
         return fanout_on(place, server, rate, seconds, warm_up_s, payload_bytes, burst, **flags)
 
 
@@ -71,7 +71,7 @@ def publish_on(place, server, seconds, **flags):
 
 def idle(place, contender, **flags):
     """Connections that do nothing."""
-    with servers.start(contender, place, 1, 250, 1) as server:
+    with servers.start(contender, place) as server:
         named = {"edge": server.edge, "pids": ",".join(map(str, server.pids)), **flags}
         return call(place, "bench_load", ["idle", *_flags(named)], 60)
 

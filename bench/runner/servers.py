@@ -136,10 +136,9 @@ def node(place, flags=()):
 
 
 @contextlib.contextmanager
-def floor_fanout(place, rate, payload_bytes, burst):
-    """Makes its events itself, at that rate."""
-    command = [place.binaries / "bench_floor", "fanout", f"--rate={rate:g}"]
-    command += [f"--payload_bytes={payload_bytes}", f"--burst={burst}"]
+def floor_fanout(place, events):
+    command = [place.binaries / "bench_floor", "fanout", f"--rate={events.rate:g}"]
+    command += [f"--payload_bytes={events.payload_bytes}", f"--burst={events.burst}"]
     with running("floor", command, place.fresh() / "floor.log") as program:
         yield Server(f"127.0.0.1:{program.line(LISTENS)[1]}", None, (program,))
 
@@ -154,10 +153,19 @@ def floor_grpc(place):
 LISTENS = r"^listening on (?:\S+:)?(\d+)$"
 
 
-def start(contender, place, rate, payload_bytes, burst):
+@dataclasses.dataclass(frozen=True)
+class OwnEvents:
+    """What the floor makes, who has no publishers."""
+
+    rate: float = 1
+    payload_bytes: int = 250
+    burst: int = 1
+
+
+def start(contender, place, events=OwnEvents()):
     """A server for fan-out."""
     if contender == FLOOR:
-        return floor_fanout(place, rate, payload_bytes, burst)
+        return floor_fanout(place, events)
     if contender == NODE_REDIS:
         return node(place, ["--redis"])
     return {SERVE: serve, DAEMONS: daemons, NODE: node}[contender](place)
