@@ -164,7 +164,7 @@ class FloorServer {
 
   void OnPacket(int descriptor, const std::string& packet) {
     constexpr std::string_view kSubscribe = "42[\"subscribe\",";
-    if (packet == "40") return Send(descriptor, TextFrame("40{\"sid\":\"floor\"}"));
+    if (packet.starts_with("40")) return Send(descriptor, TextFrame("40{\"sid\":\"floor\"}"));
     if (!packet.starts_with(kSubscribe)) return;
     const std::string name = packet.substr(kSubscribe.size());
     const auto [found, is_new] = names_.try_emplace(name, sessions_.size());

@@ -35,7 +35,7 @@ void EventSource::Add(v1::PublishEventsRequest& message, int64_t time_ns) {
   }
   v1::ModelResult& result = *event.mutable_model_result();
   result.set_model_name("bench");
-  result.set_status(v1::MODEL_RESULT_STATUS_PROCESSING);
+  result.set_status(v1::MODEL_RESULT_STATUS_COMPLETED);
   result.set_result(text);
 }
 

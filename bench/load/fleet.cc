@@ -94,7 +94,8 @@ class Fleet::Client {
  private:
   void OnControlPacket(std::string_view packet) {
     if (packet == "2") return link_->Put("3");
-    if (packet.starts_with("0")) return link_->Put("40");
+    // As browsers are: each event ends in the client's cursor, where the server has such a thing.
+    if (packet.starts_with("0")) return link_->Put("40{\"recovery\":true}");
     if (packet.starts_with("40")) {
       return link_->Put(absl::StrCat("42[\"subscribe\",\"", session_, "\"]"));
     }
