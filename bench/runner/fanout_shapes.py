@@ -24,13 +24,10 @@ TOKEN_BYTES = 60
 # Where a search for saturation begins, in deliveries a second; a wrong one costs time only.
 BEGIN_AT = {
     ("wide", DAEMONS): 150_000,
-    ("wide", SERVE): 150_000,
     ("wide", NODE): 60_000,
     ("wide", FLOOR): 120_000,
     ("narrow", DAEMONS): 25_000,
-    ("narrow", SERVE): 30_000,
     ("narrow", NODE): 20_000,
-    ("narrow", FLOOR): 80_000,
 }
 
 
@@ -99,7 +96,7 @@ def half_of_node(shape):
 def wide(redis=False):
     """1 session, 1,000 subscribers: a public dashboard."""
     peers = [NODE, NODE_REDIS] if redis else [NODE]
-    fixed = [DAEMONS, SERVE, *peers, FLOOR]
+    fixed = [DAEMONS, *peers, FLOOR]
     tasks = [at_rate("wide", "20,000/s", one, FIXED_DELIVERIES, WIDE) for one in fixed]
     tasks += [to_saturation("wide", one, WIDE) for one in (DAEMONS, *peers[:1])]
     tasks += [to_saturation("wide", FLOOR, WIDE, rounds_max=1)]

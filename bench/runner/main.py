@@ -202,7 +202,7 @@ def command_line(options):
 def main(arguments):
     options = parse(arguments)
     # As Ctrl-C: what was started is stopped on the way out.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         run(options)

@@ -67,8 +67,9 @@ class Side:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._process.stdin = None
         self._process.stdout.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
 
     def _failure(self, what):
         tail = pathlib.Path(self._log).read_text(encoding="utf-8", errors="replace")[-2_000:]

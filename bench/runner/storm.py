@@ -16,12 +16,11 @@ from servers import DAEMONS
 from task import Task
 
 CLIENTS = 5_000
-SESSIONS = 4
+IDS = [f"storm-{i}" for i in range(4)]
 EVENTS_A_SECOND = 2  # in each session
 CALM_S = 3
 BACK_S_MAX = 60
 START_S_MAX = 60
-BACK_OFF_S = 1.5  # of the stock client before its first attempt: 1 s ± 50 %
 PORTS_TRIED_MAX = 100
 
 
@@ -98,29 +97,36 @@ def _measure(context):
         edges = _Edges(context, control.control)
         edge = stack.enter_context(edges.running())
         edges.await_listening(edge)
-        ids = [f"storm-{i}" for i in range(SESSIONS)]
         histories = context.place.fresh()
-        config = {"directory": str(histories), "port": edges.port, "seed": 1, "sessions": ids}
-        config |= {"clients": [f"crowd-{i}" for i in range(CLIENTS)]}
-        command = [context.place.binaries / "chaos_crowd"]
-        crowd = stack.enter_context(side_programs.side(context.place, command, config))
+        crowd = stack.enter_context(_crowd(context, histories, edges.port))
         publisher = stack.enter_context(
-            side_programs.publisher(context.place, control.control, ids, rate=EVENTS_A_SECOND)
+            side_programs.publisher(context.place, control.control, IDS, rate=EVENTS_A_SECOND)
         )
         crowd.until(lambda status: status.get("back") == CLIENTS, START_S_MAX, "all are there")
         _look_on(crowd, CALM_S)
-        crowd.tell({"strike": 1})
-        crowd.until(lambda status: status.get("strike") == 1, START_S_MAX, "it counts anew")
-        killed_ns = time.monotonic_ns()
-        edge.kill()
-        edges.await_listening(stack.enter_context(edges.running()))
-        up_ns = time.monotonic_ns()
+        killed_ns, up_ns = _strike(stack, crowd, edges, edge)
         with contextlib.suppress(Failure):  # who is not back, is counted
             crowd.until(lambda status: status.get("back") == CLIENTS, BACK_S_MAX, "all are back")
         _look_on(crowd, CALM_S)
         publisher.tell({"end": True})
         publisher.until(lambda status: "tops" in status, BACK_S_MAX, "the publisher ends")
         return _count(crowd, publisher.status["tops"], histories, killed_ns, up_ns)
+
+
+def _crowd(context, histories, port):
+    config = {"directory": str(histories), "port": port, "seed": 1, "sessions": IDS}
+    config |= {"clients": [f"crowd-{i}" for i in range(CLIENTS)]}
+    return side_programs.side(context.place, [context.place.binaries / "chaos_crowd"], config)
+
+
+def _strike(stack, crowd, edges, edge):
+    """When the edge was killed, and when the next one listened."""
+    crowd.tell({"strike": 1})
+    crowd.until(lambda status: status.get("strike") == 1, START_S_MAX, "it counts anew")
+    killed_ns = time.monotonic_ns()
+    edge.kill()
+    edges.await_listening(stack.enter_context(edges.running()))
+    return killed_ns, time.monotonic_ns()
 
 
 def _count(crowd, tops, histories, killed_ns, up_ns):
@@ -153,4 +159,4 @@ def _said(measured):
 def storm(redis=False):
     """5,000 clients come back at once after kill -9 of the edge."""
     del redis
-    return [Task("storm", f"{CLIENTS:,} clients", DAEMONS, 30, _measure, _said)]
+    return [Task("storm", f"{CLIENTS:,} clients", DAEMONS, 30, _measure, _said, 1)]
