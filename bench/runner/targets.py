@@ -3,6 +3,8 @@
 Times are µs; "ours" is what the first column of servers.OURS that was measured gave, unless a target tells the two apart.
 """
 
+import dataclasses
+
 from servers import DAEMONS, FLOOR, NODE, SERVE
 from table import Row, number, shown
 
@@ -77,9 +79,19 @@ def _three(judge, shape, what, path, ours=DAEMONS):
     return [judge.spread(shape, what, one, path) for one in (ours, NODE, FLOOR)]
 
 
+def _cpu(judge, figure, measured, part, other):
+    """CPU of (shape, what, ours) against a part of the other's; who falls behind has none, and has missed it."""
+    shape, what, contender = measured
+    ours, peer, floor = _three(judge, shape, what, CPU, contender)
+    against, name = (floor, "floor") if other == FLOOR else (peer, "Node")
+    row = _at_most(figure, ours, against, part, "µs", name, peer, floor)
+    if ours is None and judge.spread(shape, what, contender, "behind"):
+        return dataclasses.replace(row, ours="fell behind", met=False)
+    return row
+
+
 def _wide(judge):
-    ours, peer, floor = _three(judge, "wide", "20,000/s", CPU)
-    yield _at_most("wide at 20,000/s, CPU a delivery", ours, floor, 1.15, "µs", "floor", peer, floor)
+    yield _cpu(judge, "wide at 20,000/s, CPU a delivery", ("wide", "20,000/s", DAEMONS), 1.15, FLOOR)
     ours, peer, floor = _three(judge, "wide", "saturation", "rate")
     yield _at_least("wide, saturation", ours, peer, 5, "/s", "Node", peer, floor)
     ours, peer, floor = _three(judge, "wide", "half of Node's", P99)
@@ -95,13 +107,11 @@ def _sum(own, sync):
 
 def _narrow(judge):
     for contender, part in ((SERVE, 0.6), (DAEMONS, 0.8)):
-        ours, peer, floor = _three(judge, "narrow", "20,000/s", CPU, contender)
         figure = f"narrow at 20,000/s, CPU an event, {contender}"
-        yield _at_most(figure, ours, peer, part, "µs", "Node", peer, floor)
+        yield _cpu(judge, figure, ("narrow", "20,000/s", contender), part, NODE)
     for contender in (SERVE, DAEMONS):
-        ours, peer, _ = _three(judge, "narrow", "20,000/s, 32 a message", CPU, contender)
         figure = f"narrow at 20,000/s, 32 a message, CPU an event, {contender}"
-        yield _at_most(figure, ours, peer, 1 / 3, "µs", "Node", peer)
+        yield _cpu(judge, figure, ("narrow", "20,000/s, 32 a message", contender), 1 / 3, NODE)
     for contender in (SERVE, DAEMONS):
         ours, peer, floor = _three(judge, "narrow", "half of Node's", P99, contender)
         limit = _sum(peer and peer.median / 5, judge.sync("p99"))
@@ -112,10 +122,8 @@ def _narrow(judge):
 
 def _tokens(judge):
     for contender in (SERVE, DAEMONS):
-        ours, peer, floor = _three(judge, "tokens", "20,000/s", CPU, contender)
-        yield _at_most(
-            f"tokens, CPU an event, {contender}", ours, peer, 1 / 4, "µs", "Node", peer, floor
-        )
+        figure = f"tokens, CPU an event, {contender}"
+        yield _cpu(judge, figure, ("tokens", "20,000/s", contender), 1 / 4, NODE)
 
 
 def _idle(judge):

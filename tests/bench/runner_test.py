@@ -132,6 +132,12 @@ class TargetsTest(unittest.TestCase):
         self.add("wide", "20,000/s", daemons=fanout())
         self.assertEqual(self.verdict("wide at 20,000/s"), ("not measured", "–"))
 
+    def test_who_falls_behind_has_missed(self):
+        behind = with_verdict(fanout(deliveries=50))
+        self.add("tokens", "20,000/s", daemons=behind, node=fanout(cpu=10))
+        self.assertEqual(self.verdict("tokens, CPU an event, daemons"), ("missed", "–"))
+        self.assertEqual(self.verdict("tokens, CPU an event, serve")[0], "not measured")
+
     def test_a_shape_that_did_not_run_has_no_row(self):
         self.add("wide", "20,000/s", daemons=fanout(), floor=fanout())
         self.assertFalse([row for row in targets.rows(self.results) if row.figure.startswith("narrow")])
