@@ -1,8 +1,9 @@
-// Control without gRPC's threads and sockets: the broker over the store in memory, its loops stepped
-// here, and one edge's Attach stream as the bytes that it carries.
+// Control without gRPC's threads and sockets: the broker over the store in memory, its loops
+// stepped here, and one edge's Attach stream as the bytes that it carries.
 //
-// Single-threaded; the same calls do the same work each time. A publish is parsed from its bytes, as
-// gRPC hands it over; a message is what control/attach_stream fills from its cursors, serialized.
+// Single-threaded; the same calls do the same work each time. A publish is parsed from its bytes,
+// as gRPC hands it over; a message is what control/attach_stream fills from its cursors,
+// serialized.
 #pragma once
 
 #include <cstddef>

@@ -101,8 +101,9 @@ void EdgeSide::RunTurns() {
   while (thread_.loop().RunPosted() || !reads_.empty()) {
     // A session without events has an empty fold, and an empty log.
     for (const edge::ReadRequest& request : std::exchange(reads_, {})) {
-      hub_.PageArrived(request.read_id, {.outcome = edge::Page::Outcome::kPage, .top = {},
-                                         .through = 0, .events = {}});
+      hub_.PageArrived(
+          request.read_id,
+          {.outcome = edge::Page::Outcome::kPage, .top = {}, .through = 0, .events = {}});
     }
   }
 }

@@ -79,9 +79,9 @@ std::vector<std::string> Requests(size_t first_session, size_t sessions, size_t 
 
 // Calls `group` for the sessions that have news at the same time, and the number of their events.
 // Number 0 is for warming up, and is not counted.
-void ForEachGroup(const Shape& shape,
-                  const std::function<void(size_t first_session, size_t sessions, size_t number)>&
-                      group) {
+void ForEachGroup(
+    const Shape& shape,
+    const std::function<void(size_t first_session, size_t sessions, size_t number)>& group) {
   const size_t sessions = std::min(shape.sessions, kSessionsAMessage);
   for (size_t number = 0; number <= shape.events_a_session; ++number) {
     if (number == 1) CALLGRIND_START_INSTRUMENTATION;
