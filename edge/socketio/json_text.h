@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "nlohmann/json.hpp"
 
@@ -10,5 +11,7 @@ namespace sessioncast::socketio {
 
 // In one line; bytes that are not UTF-8 become U+FFFD.
 std::string JsonText(const nlohmann::json& value);
+// The same of a text, without making a value of it.
+void AppendQuoted(std::string_view text, std::string& out);
 
 }  // namespace sessioncast::socketio

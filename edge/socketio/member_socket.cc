@@ -56,7 +56,14 @@ void MemberSocket::SetLastArgument(std::function<std::string(const Tag&)> comput
   ending.compute = [compute = std::move(compute)](const Tag& tag) {
     const std::string argument = compute(tag);
     // In place of the bracket that closes the arguments.
-    return argument.empty() ? std::string() : "," + WriteString(argument) + "]";
+    std::string text;
+    if (argument.empty()) return text;
+    constexpr size_t kAroundBytes = 4;  // , "" ]
+    text.reserve(argument.size() + kAroundBytes);
+    text.push_back(',');
+    AppendQuoted(argument, text);
+    text.push_back(']');
+    return text;
   };
   ending.take_back = std::move(take_back);
   ending_ = std::make_shared<const engineio::PacketEnding>(std::move(ending));

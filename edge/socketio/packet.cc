@@ -255,14 +255,18 @@ absl::Status FillAttachments(const std::vector<std::string>& attachments,
 }
 
 WrittenPacket WriteEvent(const Destination& to, std::string_view name, const Json& arguments) {
-  return Write({PacketType::kEvent, PacketType::kBinaryEvent}, to, JsonText(Json(name)), arguments);
+  return Write({PacketType::kEvent, PacketType::kBinaryEvent}, to, WriteString(name), arguments);
 }
 
 WrittenPacket WriteAck(const Destination& to, const Json& arguments) {
   return Write({PacketType::kAck, PacketType::kBinaryAck}, to, "", arguments);
 }
 
-std::string WriteString(std::string_view text) { return JsonText(Json(text)); }
+std::string WriteString(std::string_view text) {
+  std::string written;
+  AppendQuoted(text, written);
+  return written;
+}
 
 std::string WritePlain(PacketType type, std::string_view name_space, const Json* payload) {
   std::string text = WriteHead(type, 0, {name_space, std::nullopt});

@@ -213,6 +213,17 @@ TEST(SocketIoPacketTest, ValuesAreWrittenAsJsonStringifyDoes) {
   }
 }
 
+// Short ways are for plain texts only.
+TEST(SocketIoPacketTest, EachByteInATextIsWrittenAsTheLibraryWritesIt) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string text = "plain" + std::string(1, static_cast<char>(byte)) + "plain";
+    EXPECT_EQ(WriteString(text), Json(text).dump(-1, ' ', false, Json::error_handler_t::replace))
+        << byte;
+    const std::string event = EncodedEvent::FromJson(text, "{}").packet();
+    EXPECT_EQ(event, "2[" + WriteString(text) + ",{}]") << byte;
+  }
+}
+
 TEST(SocketIoPacketTest, BinaryBecomesPlaceholdersInDepthFirstOrder) {
   const WrittenPacket packet = WriteEvent(
       {}, "a", Json::array({Json::binary({1}), {{"x", Json::binary({2})}}, {Json::binary({3})}}));
