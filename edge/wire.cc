@@ -3,8 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
-#include <ctime>
+#include <cstring>
 #include <utility>
 
 #include "google/protobuf/struct.pb.h"
@@ -15,13 +14,33 @@ namespace {
 using google::protobuf::Struct;
 using google::protobuf::Value;
 
+bool IsEscaped(char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
+
+// Where the first byte is that JSON escapes, from `at` on; the text's size if there is none. Eight
+// bytes at a time while none of them is: most texts are long and plain.
+size_t FindEscaped(std::string_view text, size_t at) {
+  constexpr uint64_t kEach = 0x0101010101010101;
+  constexpr uint64_t kHighBits = 0x80 * kEach;
+  // Has a high bit if a byte of `bytes` is below `limit`, at most 0x80.
+  const auto any_below = [](uint64_t bytes, uint64_t limit) {
+    return (bytes - limit * kEach) & ~bytes & kHighBits;
+  };
+  for (uint64_t bytes = 0; text.size() - at >= sizeof(bytes); at += sizeof(bytes)) {
+    std::memcpy(&bytes, text.data() + at, sizeof(bytes));
+    const uint64_t quotes = bytes ^ ('"' * kEach);
+    const uint64_t backslashes = bytes ^ ('\\' * kEach);
+    if ((any_below(bytes, 0x20) | any_below(quotes, 1) | any_below(backslashes, 1)) != 0) break;
+  }
+  while (at < text.size() && !IsEscaped(text[at])) ++at;
+  return at;
+}
+
 void AppendString(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   out.push_back('"');
   size_t copied = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
+  for (size_t i = FindEscaped(text, 0); i < text.size(); i = FindEscaped(text, i + 1)) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
     out.append(text.substr(copied, i - copied));
     copied = i + 1;
     switch (byte) {
@@ -356,17 +375,24 @@ std::string SnapshotJson(const v1::Snapshot& snapshot) {
 }
 
 std::string Timestamp(Time time) {
-  const auto since = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch());
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
-  const std::time_t whole = seconds.count();
-  std::tm parts{};
-  gmtime_r(&whole, &parts);
-  std::array<char, 64> text;
-  const int length =
-      std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-                    parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
-                    parts.tm_min, parts.tm_sec, static_cast<int>((since - seconds).count()));
-  return std::string(text.data(), static_cast<size_t>(length));
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::milliseconds>(time - day));
+  std::string text = "0000-00-00T00:00:00.000Z";
+  // Each event has one: not by printf.
+  const auto put = [&text](size_t at, size_t digits, int64_t number) {
+    for (size_t i = digits; i > 0; --i, number /= 10) {
+      text[at + i - 1] = static_cast<char>('0' + number % 10);
+    }
+  };
+  put(0, 4, static_cast<int>(date.year()));
+  put(5, 2, static_cast<unsigned>(date.month()));
+  put(8, 2, static_cast<unsigned>(date.day()));
+  put(11, 2, clock.hours().count());
+  put(14, 2, clock.minutes().count());
+  put(17, 2, clock.seconds().count());
+  put(20, 3, clock.subseconds().count());
+  return text;
 }
 
 std::string JsonString(std::string_view text) {

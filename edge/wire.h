@@ -52,7 +52,7 @@ std::string ErrorPayload(std::string_view session_id, std::string_view error, Ti
 // Body of GET /api/wizard/session/{id}.
 std::string SnapshotJson(const v1::Snapshot& snapshot);
 
-// ISO 8601, UTC, milliseconds: "2026-11-23T22:45:03.123Z".
+// ISO 8601, UTC, milliseconds: "2026-11-23T22:45:03.123Z". Of the years 0 to 9999.
 std::string Timestamp(Time time);
 
 // `text` as a JSON string, with quotes.

@@ -116,6 +116,34 @@ TEST(WireTest, AClarificationThatEndedIsAnsweredWithItsOutcome) {
   EXPECT_EQ(Payload(event)["response"], "the first");
 }
 
+TEST(WireTest, EachByteThatJsonEscapesIsFoundWhereverItStands) {
+  for (int byte = 0; byte < 0x80; ++byte) {
+    for (size_t at = 0; at < 20; ++at) {
+      std::string text(20, 'x');
+      text[at] = static_cast<char>(byte);
+      const std::string json = JsonString(text);
+      EXPECT_EQ(Json::parse(json), text) << byte << " at " << at;
+      const bool is_escaped = byte < 0x20 || byte == '"' || byte == '\\';
+      EXPECT_EQ(json == '"' + text + '"', !is_escaped) << byte << " at " << at;
+    }
+  }
+  EXPECT_EQ(JsonString("é\n東京 \"🙂\" \x7f"), "\"é\\n東京 \\\"🙂\\\" \x7f\"");
+  EXPECT_EQ(JsonString(""), R"("")");
+  EXPECT_EQ(JsonString(R"(""""""""")"), R"("\"\"\"\"\"\"\"\"\"")");
+}
+
+TEST(WireTest, TimesAreIsoInUtcWithMilliseconds) {
+  const auto text = [](int64_t nanoseconds) {
+    return Timestamp(
+        Time(std::chrono::duration_cast<Time::duration>(std::chrono::nanoseconds(nanoseconds))));
+  };
+  EXPECT_EQ(text(0), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(text(-1), "1969-12-31T23:59:59.999Z");
+  EXPECT_EQ(text(951'827'696'007'999'999), "2000-02-29T12:34:56.007Z");
+  EXPECT_EQ(text(1'798'761'599'999'999'999), "2026-12-31T23:59:59.999Z");
+  EXPECT_EQ(text(4'107'542'400'000'000'000), "2100-03-01T00:00:00.000Z");
+}
+
 TEST(WireTest, ResultsKeepTheirShapeAndNumbersAreJavaScripts) {
   v1::Event event = MakeEvent();
   auto& fields = *event.mutable_completed()->mutable_result()->mutable_fields();
