@@ -24,8 +24,9 @@ absl::Status ValidateProgress(const v1::Progress& progress) {
   check.Enum<v1::SessionStatus_IsValid>("status", progress.status());
   check.That(progress.status() != v1::SESSION_STATUS_EXPIRED, "status",
              "EXPIRED is written by control alone");
-  check.That(progress.percent() >= 0 && progress.percent() <= 100, "percent",
-             absl::StrCat("must be 0 to 100, is ", progress.percent()));
+  if (!(progress.percent() >= 0 && progress.percent() <= 100)) {
+    check.Fail("percent", absl::StrCat("must be 0 to 100, is ", progress.percent()));
+  }
   for (const uint32_t count :
        {progress.prompts().total(), progress.prompts().completed(), progress.prompts().processing(),
         progress.prompts().pending(), progress.prompts().failed()}) {
@@ -41,8 +42,9 @@ absl::Status ValidateModelResult(const v1::ModelResult& result) {
   check.RequiredText("model_name", result.model_name(), kNameBytesMax);
   check.Text("provider", result.provider(), kNameBytesMax);
   check.Text("run_id", result.run_id(), kNameBytesMax);
-  check.That(result.duration_ms() < (uint64_t{1} << 53), "duration_ms",
-             absl::StrCat("must be 0 to 2^53 - 1, is ", result.duration_ms()));
+  if (result.duration_ms() >= (uint64_t{1} << 53)) {
+    check.Fail("duration_ms", absl::StrCat("must be 0 to 2^53 - 1, is ", result.duration_ms()));
+  }
   check.Text("result", result.result(), kResultEventBytesMax);
   check.Enum<v1::ModelResultStatus_IsValid>("status", result.status());
   check.That(!result.has_error() || result.status() == v1::MODEL_RESULT_STATUS_FAILED, "error",

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace sessioncast::control {
 namespace {
@@ -25,11 +26,20 @@ Lead LeadOf(uint8_t byte) {
   return {-1, 0, 0};
 }
 
+// From `at` on past ASCII, eight bytes at a time.
+size_t SkipAscii(std::string_view bytes, size_t at) {
+  constexpr uint64_t kHighBits = 0x8080808080808080;
+  for (uint64_t eight = 0; bytes.size() - at >= sizeof(eight); at += sizeof(eight)) {
+    std::memcpy(&eight, bytes.data() + at, sizeof(eight));
+    if ((eight & kHighBits) != 0) break;
+  }
+  return at;
+}
+
 }  // namespace
 
 bool IsUtf8(std::string_view bytes) {
-  size_t at = 0;
-  while (at < bytes.size()) {
+  for (size_t at = SkipAscii(bytes, 0); at < bytes.size(); at = SkipAscii(bytes, at)) {
     Lead lead = LeadOf(static_cast<uint8_t>(bytes[at++]));
     if (lead.following < 0 || bytes.size() - at < static_cast<size_t>(lead.following)) return false;
     for (int i = 0; i < lead.following; ++i) {

@@ -14,11 +14,11 @@ absl::string_view View(std::string_view text) { return {text.data(), text.size()
 
 }  // namespace
 
-void Checker::That(bool holds, std::string_view field, std::string_view otherwise) {
-  if (holds || !status_.ok()) return;
+void Checker::Fail(std::string_view field, std::string_view why) {
+  if (!status_.ok()) return;
   const absl::string_view dot = message_.empty() ? "" : ".";
-  status_ = absl::InvalidArgumentError(
-      absl::StrCat(View(message_), dot, View(field), ": ", View(otherwise)));
+  status_ =
+      absl::InvalidArgumentError(absl::StrCat(View(message_), dot, View(field), ": ", View(why)));
 }
 
 void Checker::Id(std::string_view field, std::string_view id) {
@@ -27,18 +27,23 @@ void Checker::Id(std::string_view field, std::string_view id) {
 }
 
 void Checker::Text(std::string_view field, std::string_view text, size_t bytes_max) {
-  That(text.size() <= bytes_max, field,
-       absl::StrCat("at most ", bytes_max, " bytes, has ", text.size()));
+  if (text.size() > bytes_max) {
+    return Fail(field, absl::StrCat("at most ", bytes_max, " bytes, has ", text.size()));
+  }
   That(IsUtf8(text), field, "must be UTF-8");
 }
 
 void Checker::RequiredText(std::string_view field, std::string_view text, size_t bytes_max) {
-  That(!text.empty(), field, absl::StrCat("must have 1 to ", bytes_max, " bytes, is empty"));
+  if (text.empty()) {
+    return Fail(field, absl::StrCat("must have 1 to ", bytes_max, " bytes, is empty"));
+  }
   Text(field, text, bytes_max);
 }
 
 void Checker::Count(std::string_view field, uint32_t count) {
-  That(count < (uint32_t{1} << 31), field, absl::StrCat("must be 0 to 2^31 - 1, is ", count));
+  if (count >= (uint32_t{1} << 31)) {
+    Fail(field, absl::StrCat("must be 0 to 2^31 - 1, is ", count));
+  }
 }
 
 void Checker::Object(std::string_view field, const google::protobuf::Struct& object) {
@@ -46,13 +51,15 @@ void Checker::Object(std::string_view field, const google::protobuf::Struct& obj
 }
 
 void Checker::ObjectAt(std::string_view field, const google::protobuf::Struct& object, int depth) {
-  That(depth <= kStructDepthMax, field,
-       absl::StrCat("at most ", kStructDepthMax, " levels of nesting"));
+  if (depth > kStructDepthMax) {
+    return Fail(field, absl::StrCat("at most ", kStructDepthMax, " levels of nesting"));
+  }
   for (const auto& [key, value] : object.fields()) {
     if (!status_.ok()) return;
     That(IsUtf8(key), field, "keys must be UTF-8");
-    That(IsSafeKey(key), field,
-         absl::StrCat("'", key, "' may not be a key: JavaScript gives it a meaning"));
+    if (!IsSafeKey(key)) {
+      Fail(field, absl::StrCat("'", key, "' may not be a key: JavaScript gives it a meaning"));
+    }
     ValueAt(field, value, depth);
   }
 }
@@ -69,8 +76,9 @@ void Checker::ValueAt(std::string_view field, const google::protobuf::Value& val
       ObjectAt(field, value.struct_value(), depth + 1);
       break;
     case google::protobuf::Value::kListValue:
-      That(depth + 1 <= kStructDepthMax, field,
-           absl::StrCat("at most ", kStructDepthMax, " levels of nesting"));
+      if (depth + 1 > kStructDepthMax) {
+        return Fail(field, absl::StrCat("at most ", kStructDepthMax, " levels of nesting"));
+      }
       for (const google::protobuf::Value& item : value.list_value().values()) {
         if (!status_.ok()) return;
         ValueAt(field, item, depth + 1);

@@ -18,7 +18,11 @@ class Checker {
   // `message` is the name before each field's: "progress".
   explicit Checker(std::string_view message) : message_(message) {}
 
-  void That(bool holds, std::string_view field, std::string_view otherwise);
+  void That(bool holds, std::string_view field, std::string_view otherwise) {
+    if (!holds) Fail(field, otherwise);
+  }
+  // For what is wrong in words that have to be made: only when it is.
+  void Fail(std::string_view field, std::string_view why);
   // An enum value that is set and known.
   template <bool (*IsValid)(int)>
   void Enum(std::string_view field, int value) {

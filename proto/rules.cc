@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "absl/strings/str_cat.h"
 
@@ -33,9 +32,10 @@ constexpr std::array<std::string_view, 20> kReservedNames = {
     // Socket.IO's.
     "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"};
 
+// Whatever the locale.
 bool IsIdCharacter(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == ':' ||
-         c == '-';
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || c == '-' ||
+         c == '_' || c == '.' || c == ':';
 }
 
 }  // namespace

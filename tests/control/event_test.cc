@@ -230,6 +230,21 @@ struct Handled {
   v1::Fold fold;
 };
 
+TEST(EventTest, ABadByteIsFoundWhereverItStands) {
+  v1::Event event = Result();
+  for (size_t at = 0; at < 20; ++at) {
+    std::string text(20, 'x');
+    text[at] = '\x80';
+    event.mutable_model_result()->set_result(text);
+    EXPECT_FALSE(control::Validate(event).ok()) << at;
+    event.mutable_model_result()->set_result(std::string(at, 'x') + "\xF0\x9F\x99\x82, " +
+                                             std::string(8, 'x'));
+    EXPECT_TRUE(control::Validate(event).ok()) << at;
+    event.mutable_model_result()->set_result(std::string(at, 'x') + "\xF0\x9F\x99");
+    EXPECT_FALSE(control::Validate(event).ok()) << at;
+  }
+}
+
 TEST(EventTest, HandlingIsWhatTheProtoSays) {
   v1::Event expired = ProgressEvent("s1", 1);
   expired.mutable_progress()->set_status(v1::SESSION_STATUS_EXPIRED);
