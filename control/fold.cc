@@ -1,5 +1,7 @@
 #include "control/fold.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace sessioncast::control {
@@ -21,7 +23,10 @@ FoldState Fold::State() const { return {through_, Events(0), totals_}; }
 void Fold::Restore(const FoldState& state) {
   through_ = state.through;
   totals_ = state.totals;
-  for (const StoredEventPtr& event : state.entries) Insert(event);
+  for (const StoredEventPtr& event : state.entries) {
+    slots_[SlotOf(event->summary)] = event->sequence;
+    Insert(event);
+  }
   HoldBounds();
 }
 
@@ -37,38 +42,37 @@ void Fold::Apply(const StoredEventPtr& event) {
 }
 
 void Fold::Keep(const StoredEventPtr& event) {
-  const auto slot = slots_.find(SlotOf(event->summary));
-  if (slot != slots_.end()) {
-    const uint64_t superseded = slot->second;
-    CountResult(entries_.at(superseded)->summary.result_status, -1);
-    Remove(superseded);
+  const auto [slot, is_new] = slots_.try_emplace(SlotOf(event->summary), event->sequence);
+  if (!is_new) {
+    const StoredEventPtr superseded = Remove(std::exchange(slot->second, event->sequence));
+    CountResult(superseded->summary.result_status, -1);
   }
   CountResult(event->summary.result_status, +1);
   Insert(event);
 }
 
 void Fold::Insert(const StoredEventPtr& event) {
-  slots_[SlotOf(event->summary)] = event->sequence;
-  entries_[event->sequence] = event;
+  entries_.emplace_hint(entries_.end(), event->sequence, event);
   bytes_ += event->bytes.size();
   if (std::set<uint64_t>* group = GroupOf(*event); group != nullptr) group->insert(event->sequence);
 }
 
-void Fold::Remove(uint64_t sequence) {
-  const StoredEventPtr event = entries_.at(sequence);
+StoredEventPtr Fold::Remove(uint64_t sequence) {
+  StoredEventPtr event = std::move(entries_.extract(sequence).mapped());
   if (std::set<uint64_t>* group = GroupOf(*event); group != nullptr) group->erase(sequence);
-  slots_.erase(SlotOf(event->summary));
   bytes_ -= event->bytes.size();
-  entries_.erase(sequence);
+  return event;
 }
+
+void Fold::PushOut(uint64_t sequence) { slots_.erase(SlotOf(Remove(sequence)->summary)); }
 
 void Fold::HoldBounds() {
   while (entries_.size() > options_.entries_max || bytes_ > options_.bytes_max) {
     if (!closed_clarifications_.empty()) {
-      Remove(*closed_clarifications_.begin());
+      PushOut(*closed_clarifications_.begin());
       ++totals_.clarifications_left_out;
     } else if (!results_.empty()) {
-      Remove(*results_.begin());
+      PushOut(*results_.begin());
       ++totals_.model_results_left_out;
     } else {
       return;

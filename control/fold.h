@@ -72,8 +72,11 @@ class Fold {
 
  private:
   void Keep(const StoredEventPtr& event);
+  // An entry comes or goes; its slot is the caller's.
   void Insert(const StoredEventPtr& event);
-  void Remove(uint64_t sequence);
+  StoredEventPtr Remove(uint64_t sequence);
+  // An entry goes, and nothing takes its slot.
+  void PushOut(uint64_t sequence);
   void CountResult(v1::ModelResultStatus status, int change);
   void HoldBounds();
   // The sequences of the entries of this entry's group; null: never pushed out.

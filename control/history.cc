@@ -64,7 +64,10 @@ Answer History::Append(v1::Event event, std::string idempotency_key, const Stamp
   if (std::optional<Answer> refused = RefuseClarification(event); refused.has_value())
     return *refused;
   Answer answer = BeginAppend();
-  if (HandlingOf(event).delivery == v1::DELIVERY_TERMINAL) CancelOpenClarifications(stamp, answer);
+  if (assigned_fold_.counts().clarifications_open > 0 &&
+      HandlingOf(event).delivery == v1::DELIVERY_TERMINAL) {
+    CancelOpenClarifications(stamp, answer);
+  }
   Assign(std::move(event), std::move(idempotency_key), payload_hash, stamp, answer);
   EndAppend(stamp, answer);
   return answer;
