@@ -91,7 +91,9 @@ std::optional<std::vector<CursorEntry>> ReadCursor(std::string_view text) {
 
 std::string EntryText(std::string_view session_id, const Place& place) {
   const Position& position = place.position;
-  std::string text(session_id);
+  std::string text;
+  text.reserve(EntryBytesMax(session_id));
+  text.append(session_id);
   text.push_back(kFieldSeparator);
   text.append(position.epoch.empty() ? kNoEpoch : std::string_view(position.epoch));
   text.push_back(kFieldSeparator);

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "edge/socketio/json_text.h"
+#include "google/protobuf/arena.h"
 #include "google/protobuf/struct.pb.h"
 
 namespace sessioncast::edge {
@@ -14,32 +16,12 @@ namespace {
 using google::protobuf::Struct;
 using google::protobuf::Value;
 
-bool IsEscaped(char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
-
-// Where the first byte is that JSON escapes, from `at` on; the text's size if there is none. Eight
-// bytes at a time while none of them is: most texts are long and plain.
-size_t FindEscaped(std::string_view text, size_t at) {
-  constexpr uint64_t kEach = 0x0101010101010101;
-  constexpr uint64_t kHighBits = 0x80 * kEach;
-  // Has a high bit if a byte of `bytes` is below `limit`, at most 0x80.
-  const auto any_below = [](uint64_t bytes, uint64_t limit) {
-    return (bytes - limit * kEach) & ~bytes & kHighBits;
-  };
-  for (uint64_t bytes = 0; text.size() - at >= sizeof(bytes); at += sizeof(bytes)) {
-    std::memcpy(&bytes, text.data() + at, sizeof(bytes));
-    const uint64_t quotes = bytes ^ ('"' * kEach);
-    const uint64_t backslashes = bytes ^ ('\\' * kEach);
-    if ((any_below(bytes, 0x20) | any_below(quotes, 1) | any_below(backslashes, 1)) != 0) break;
-  }
-  while (at < text.size() && !IsEscaped(text[at])) ++at;
-  return at;
-}
-
 void AppendString(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   out.push_back('"');
   size_t copied = 0;
-  for (size_t i = FindEscaped(text, 0); i < text.size(); i = FindEscaped(text, i + 1)) {
+  for (size_t i = socketio::FindEscaped(text, 0); i < text.size();
+       i = socketio::FindEscaped(text, i + 1)) {
     const auto byte = static_cast<unsigned char>(text[i]);
     out.append(text.substr(copied, i - copied));
     copied = i + 1;
@@ -290,11 +272,14 @@ absl::StatusOr<WireEvent> ToWire(const v1::Event& event) {
 }
 
 absl::StatusOr<WireEvent> ParseWire(const std::string& serialized) {
-  v1::Event event;
-  if (!event.ParseFromString(serialized)) {
+  // Its parts go all at once, and most events' need no allocation.
+  alignas(8) std::array<char, 2'048> first_block;
+  google::protobuf::Arena arena(first_block.data(), first_block.size());
+  auto* event = google::protobuf::Arena::CreateMessage<v1::Event>(&arena);
+  if (!event->ParseFromString(serialized)) {
     return absl::InvalidArgumentError("event: cannot be parsed");
   }
-  return ToWire(event);
+  return ToWire(*event);
 }
 
 socketio::EncodedEvent Encode(const WireEvent& event, uint64_t skipped, socketio::Tag tag) {

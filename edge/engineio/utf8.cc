@@ -1,10 +1,26 @@
 #include "edge/engineio/utf8.h"
 
+#include <cstddef>
+#include <cstring>
+
 namespace sessioncast::engineio {
+namespace {
+
+// From `at` on past ASCII, eight bytes at a time.
+size_t SkipAscii(std::string_view text, size_t at) {
+  constexpr uint64_t kHighBits = 0x8080808080808080;
+  for (uint64_t eight = 0; text.size() - at >= sizeof(eight); at += sizeof(eight)) {
+    std::memcpy(&eight, text.data() + at, sizeof(eight));
+    if ((eight & kHighBits) != 0) break;
+  }
+  return at;
+}
+
+}  // namespace
 
 bool Utf8Check::Add(std::string_view piece) {
-  for (const char character : piece) {
-    const auto byte = static_cast<uint8_t>(character);
+  for (size_t i = missing_ > 0 ? 0 : SkipAscii(piece, 0); i < piece.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(piece[i]);
     if (missing_ > 0) {
       if (byte < lowest_ || byte > highest_) return false;
       --missing_;

@@ -1,11 +1,13 @@
 #include "edge/socketio/json_text.h"
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
-#include <string_view>
+#include <cstring>
+
+#include "edge/engineio/utf8.h"
 
 namespace sessioncast::socketio {
 namespace {
@@ -58,11 +60,7 @@ std::string Dumped(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// Whether it stands in quotes as it is.
-bool IsPlain(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
-}
+bool IsEscaped(char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
 
 void Append(const Json& value, std::string& text) {
   if (value.is_number_float()) return AppendNumber(value.get<double>(), text);
@@ -82,9 +80,29 @@ void Append(const Json& value, std::string& text) {
 
 }  // namespace
 
+// Eight bytes at a time while none of them is: most texts are long and plain.
+size_t FindEscaped(std::string_view text, size_t at) {
+  constexpr uint64_t kEach = 0x0101010101010101;
+  constexpr uint64_t kHighBits = 0x80 * kEach;
+  // Has a high bit if a byte of `bytes` is below `limit`, at most 0x80.
+  const auto any_below = [](uint64_t bytes, uint64_t limit) {
+    return (bytes - limit * kEach) & ~bytes & kHighBits;
+  };
+  for (uint64_t bytes = 0; text.size() - at >= sizeof(bytes); at += sizeof(bytes)) {
+    std::memcpy(&bytes, text.data() + at, sizeof(bytes));
+    const uint64_t quotes = bytes ^ ('"' * kEach);
+    const uint64_t backslashes = bytes ^ ('\\' * kEach);
+    if ((any_below(bytes, 0x20) | any_below(quotes, 1) | any_below(backslashes, 1)) != 0) break;
+  }
+  while (at < text.size() && !IsEscaped(text[at])) ++at;
+  return at;
+}
+
 // Most texts are plain, and the library's way is ten times as long.
 void AppendQuoted(std::string_view text, std::string& out) {
-  if (!IsPlain(text)) return void(out.append(Dumped(Json(text))));
+  if (FindEscaped(text, 0) < text.size() || !engineio::IsUtf8(text)) {
+    return void(out.append(Dumped(Json(text))));
+  }
   out.push_back('"');
   out.append(text);
   out.push_back('"');

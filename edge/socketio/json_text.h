@@ -2,6 +2,7 @@
 // JavaScript peer uses, what no number is as null. Pure.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -13,5 +14,7 @@ namespace sessioncast::socketio {
 std::string JsonText(const nlohmann::json& value);
 // The same of a text, without making a value of it.
 void AppendQuoted(std::string_view text, std::string& out);
+// Where the first byte is that JSON escapes, from `at` on; the text's size if there is none.
+size_t FindEscaped(std::string_view text, size_t at);
 
 }  // namespace sessioncast::socketio
