@@ -7,6 +7,7 @@
 #include "control/metrics.h"
 #include "control/server.h"
 #include "spdlog/spdlog.h"
+#include "tools/daemon/lock_checks.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
 #include "tools/daemon/signals.h"
@@ -42,6 +43,7 @@ int Run(const sessioncast::control::ServerOptions& options,
 }  // namespace
 
 int main(int argc, char** argv) {
+  sessioncast::daemon::LeaveOutLockChecks();
   sessioncast::daemon::StopSignals signals;
   sessioncast::control::ServerOptions options;
   sessioncast::daemon::LogOptions log;

@@ -9,12 +9,14 @@
 #include "edge/metrics.h"
 #include "edge/server.h"
 #include "spdlog/spdlog.h"
+#include "tools/daemon/lock_checks.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
 #include "tools/daemon/signals.h"
 #include "tools/daemon/stop_deadline.h"
 
 int main(int argc, char** argv) {
+  sessioncast::daemon::LeaveOutLockChecks();
   sessioncast::daemon::StopSignals signals;
   CLI::App app("sessioncast-edge: turns the events of sessions into Socket.IO for web clients");
   app.set_config("--config", "", "A file of flags, name=value a line");

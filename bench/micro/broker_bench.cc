@@ -13,12 +13,14 @@
 #include "control/rocksdb_store.h"
 #include "spdlog/spdlog.h"
 #include "tests/control/events.h"
+#include "tools/daemon/lock_checks.h"
 
 namespace sessioncast::control {
 namespace {
 
 // Publishes so many events at once, in turn over the sessions, and awaits all answers.
 void PublishAtOnce(benchmark::State& state, Store& store) {
+  daemon::LeaveOutLockChecks();  // as the programs do
   const auto in_flight = static_cast<int>(state.range(0));
   const auto sessions = static_cast<size_t>(state.range(1));
   std::vector<v1::Event> events;

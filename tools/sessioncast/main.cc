@@ -1,10 +1,12 @@
 // sessioncast: the tool. `sessioncast serve` is the whole system in one process; the rest talks to
 // a running one.
 #include "CLI/CLI.hpp"
+#include "tools/daemon/lock_checks.h"
 #include "tools/daemon/signals.h"
 #include "tools/sessioncast/commands.h"
 
 int main(int argc, char** argv) {
+  sessioncast::daemon::LeaveOutLockChecks();
   CLI::App app(
       "sessioncast: live events of sessions, from gRPC to Socket.IO\n"
       "Start here:  sessioncast serve");
