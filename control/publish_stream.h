@@ -73,9 +73,10 @@ class PublishStream
   void Known(uint64_t number, const absl::StatusOr<Published>& published)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void WriteDue() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Writes what is known at the front, unless a write was begun less than an interval ago, reads on when there is room, finishes when there is nothing
+  // Writes what is known at the front, reads on when there is room, finishes when there is nothing
   // more to come.
   void GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Unless a write was begun less than an interval ago: then it does later.
   void WriteOutcomes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Report(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -64,7 +64,7 @@ LAYERS = {
         ["history", "store", "rocksdb_records"],
         ["session", "memory_store", "rocksdb_store", "commit_queue", "deadline_thread"],
         ["broker"],
-        ["grpc_status", "wake_gate", "long_calls"],
+        ["grpc_status", "wake_gate", "long_calls", "write_pacer"],
         ["ask_call", "publish_stream", "session_stream", "attach_stream"],
         ["session_service", "edge_service"],
         ["listener"],
