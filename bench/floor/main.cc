@@ -2,11 +2,13 @@
 #include "CLI/CLI.hpp"
 #include "bench/floor/floor.h"
 #include "bench/load/stamp.h"
+#include "tools/daemon/lock_checks.h"
 
 namespace sessioncast::bench {
 namespace {
 
 int Main(int argc, char** argv) {
+  daemon::LeaveOutLockChecks();  // as the servers that are measured
   CLI::App app("The raw limits.", "bench_floor");
   app.require_subcommand(1);
   FloorFanoutOptions fanout;

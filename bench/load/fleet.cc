@@ -140,6 +140,7 @@ class Fleet::Thread {
       for (int i = 0; i < count; ++i)
         OnReady(*static_cast<Client*>(ready[i].data.ptr), ready[i].events);
       fleet_.deliveries_ += tally_.deliveries - before;
+      fleet_.arrivals_ += std::exchange(arrivals_, 0);
     }
     clients_.clear();
   }
@@ -186,6 +187,7 @@ class Fleet::Thread {
   }
 
   void OnStamp(Client& client, const Stamp& stamp, int64_t now_ns) {
+    ++arrivals_;
     const std::optional<uint32_t> gap = client.Follow(stamp.number);
     if (!gap) {
       ++tally_.duplicates;
@@ -210,6 +212,7 @@ class Fleet::Thread {
   std::vector<char> buffer_;
   std::vector<std::unique_ptr<Client>> clients_;
   size_t handshakes_ = 0;  // under way
+  uint64_t arrivals_ = 0;  // of this turn
   Tally tally_;
   std::thread thread_;
 };

@@ -52,6 +52,8 @@ class Fleet {
   size_t lost() const { return lost_; }
   // So far, of the window.
   uint64_t deliveries() const { return deliveries_; }
+  // So far, whatever they were meant for.
+  uint64_t arrivals() const { return arrivals_; }
 
   // Connects and subscribes all. False: not all of them were, in time.
   bool Connect(std::chrono::seconds patience);
@@ -70,6 +72,7 @@ class Fleet {
   std::atomic<size_t> subscribed_{0};
   std::atomic<size_t> lost_{0};
   std::atomic<uint64_t> deliveries_{0};
+  std::atomic<uint64_t> arrivals_{0};
   std::atomic<bool> stops_{false};
   std::vector<std::unique_ptr<Thread>> threads_;
 };

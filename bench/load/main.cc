@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "bench/load/runs.h"
 #include "bench/load/stamp.h"
+#include "tools/daemon/lock_checks.h"
 
 namespace sessioncast::bench {
 namespace {
@@ -163,6 +164,7 @@ void NameSessions(Flags& flags) {
 }
 
 int Main(int argc, char** argv) {
+  daemon::LeaveOutLockChecks();  // as the servers that are measured
   CLI::App app("Measures a server with real connections; prints one JSON object.", "bench_load");
   app.require_subcommand(1);
   Flags flags;

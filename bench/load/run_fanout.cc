@@ -52,10 +52,11 @@ nlohmann::json RunFanout(const FanoutOptions& options) {
   ShowUntil(window_begin_ns, fleet, loop.get());
   const Usage before = UsageOf(options.pids);
   const int64_t own_before_us = OwnCpuUs();
+  const uint64_t arrivals_before = fleet.arrivals();
   ShowUntil(window_end_ns, fleet, loop.get());
   const Usage after = UsageOf(options.pids);
   const int64_t own_us = OwnCpuUs() - own_before_us;
-  const uint64_t by_the_end = fleet.deliveries();
+  const uint64_t arrivals = fleet.arrivals() - arrivals_before;
   OpenLoop::Counts counts;
   if (loop) counts = loop->Join();
   const uint64_t expected = counts.published * options.fleet.subscribers;
@@ -77,7 +78,7 @@ nlohmann::json RunFanout(const FanoutOptions& options) {
           {"latency_us", LatencyJson(tally.latency_ns)},
           {"cpu_us_server", server_us},
           {"cpu_us_a_delivery",
-           static_cast<double>(server_us) / std::max<double>(1, static_cast<double>(by_the_end))},
+           static_cast<double>(server_us) / std::max<double>(1, static_cast<double>(arrivals))},
           {"cpu_us_load", own_us},
           {"rss_kib", after.rss_kib}};
 }
