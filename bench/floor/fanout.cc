@@ -3,7 +3,6 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -25,6 +24,7 @@
 #include "absl/strings/str_cat.h"
 #include "bench/floor/floor.h"
 #include "bench/load/stamp.h"
+#include "tools/daemon/descriptors.h"
 
 namespace sessioncast::bench {
 namespace {
@@ -178,9 +178,7 @@ class FloorServer {
   }
 
   int64_t NextTimeNs() const {
-    const uint64_t first_of_group = next_ / options_.burst * options_.burst;
-    return begin_ns_ +
-           static_cast<int64_t>(static_cast<double>(first_of_group) * 1e9 / options_.rate);
+    return IntendedTimeNs(begin_ns_, next_, options_.burst, options_.rate);
   }
 
   void ArmTimer() {
@@ -237,10 +235,7 @@ class FloorServer {
 }  // namespace
 
 int ServeFanout(const FloorFanoutOptions& options) {
-  rlimit descriptors = {};
-  getrlimit(RLIMIT_NOFILE, &descriptors);
-  descriptors.rlim_cur = descriptors.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &descriptors);
+  daemon::RaiseDescriptors();
   return FloorServer(options).Serve();
 }
 

@@ -1,11 +1,11 @@
-#include <csignal>
-#include <deque>
+#include <chrono>
 #include <iostream>
 #include <memory>
 
 #include "bench/floor/floor.h"
 #include "grpcpp/grpcpp.h"
 #include "sessioncast/v1/session_service.grpc.pb.h"
+#include "tools/daemon/signals.h"
 
 namespace sessioncast::bench {
 namespace {
@@ -51,11 +51,7 @@ class EmptyService : public v1::SessionService::CallbackService {
 }  // namespace
 
 int ServeGrpc() {
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGTERM);
-  sigaddset(&stop, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop, nullptr);  // before gRPC has threads
+  daemon::StopSignals signals;
   EmptyService service;
   grpc::ServerBuilder builder;
   int port = 0;
@@ -64,8 +60,7 @@ int ServeGrpc() {
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) return 1;
   std::cout << "listening on " << port << std::endl;
-  int signal = 0;
-  sigwait(&stop, &signal);
+  signals.Wait();
   server->Shutdown(std::chrono::system_clock::now());
   return 0;
 }

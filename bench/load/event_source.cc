@@ -9,12 +9,6 @@ namespace sessioncast::bench {
 EventSource::EventSource(EventSourceOptions options, int64_t begin_ns)
     : options_(std::move(options)), begin_ns_(begin_ns), numbers_(options.sessions) {}
 
-int64_t EventSource::next_time_ns() const {
-  const uint64_t first_of_group = next_ / options_.burst * options_.burst;
-  return begin_ns_ +
-         static_cast<int64_t>(static_cast<double>(first_of_group) * 1e9 / options_.rate);
-}
-
 int64_t EventSource::AddTo(v1::PublishEventsRequest& message) {
   const int64_t time_ns = next_time_ns();
   Add(message, time_ns);

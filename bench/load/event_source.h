@@ -29,7 +29,9 @@ class EventSource {
  public:
   EventSource(EventSourceOptions options, int64_t begin_ns);
 
-  int64_t next_time_ns() const;
+  int64_t next_time_ns() const {
+    return IntendedTimeNs(begin_ns_, next_, options_.burst, options_.rate);
+  }
   // Adds the next event. Returns its intended time.
   int64_t AddTo(v1::PublishEventsRequest& message);
   // As AddTo, with now as its time: a closed loop.

@@ -123,7 +123,6 @@ class Fleet::Thread {
     close(epoll_);
   }
 
-  size_t connections() const { return sessions_.size(); }
   void Start() {
     thread_ = std::thread([this] { Run(); });
   }

@@ -3,7 +3,6 @@
 // Pure: no socket, no clock. Not thread-safe. A link that was broken stays so.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>

@@ -2,7 +2,6 @@
 // SessionService. See bench/README.md.
 #include <arpa/inet.h>
 #include <netdb.h>
-#include <sys/resource.h>
 
 #include <exception>
 #include <iostream>
@@ -14,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "bench/load/runs.h"
 #include "bench/load/stamp.h"
+#include "tools/daemon/descriptors.h"
 #include "tools/daemon/lock_checks.h"
 
 namespace sessioncast::bench {
@@ -36,22 +36,22 @@ sockaddr_in ToAddress(const std::string& host_and_port) {
   return address;
 }
 
-void RaiseDescriptors() {
-  rlimit descriptors = {};
-  getrlimit(RLIMIT_NOFILE, &descriptors);
-  descriptors.rlim_cur = descriptors.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &descriptors);
-}
-
 struct Flags {
   std::string edge;
   double seconds = 5;
   double warm_up_s = 2;
+  std::vector<pid_t> pids;
+
+  WindowOptions Window() const {
+    return {.warm_up = std::chrono::duration<double>(warm_up_s),
+            .length = std::chrono::duration<double>(seconds),
+            .pids = pids};
+  }
+
   FleetOptions fleet;
   PublishOptions publish;
   ClosedLoopOptions closed_loop;
   IdleOptions idle;
-  std::vector<pid_t> pids;
 };
 
 void AddFleetFlags(CLI::App& command, Flags& flags) {
@@ -131,18 +131,12 @@ CLI::App* AddIdle(CLI::App& app, Flags& flags) {
 nlohmann::json Fanout(Flags& flags) {
   flags.fleet.edge = ToAddress(flags.edge);
   flags.publish.events.sessions = flags.fleet.sessions;
-  return RunFanout({.fleet = flags.fleet,
-                    .publish = flags.publish,
-                    .warm_up = std::chrono::duration<double>(flags.warm_up_s),
-                    .window = std::chrono::duration<double>(flags.seconds),
-                    .pids = flags.pids});
+  return RunFanout({.fleet = flags.fleet, .publish = flags.publish, .window = flags.Window()});
 }
 
 nlohmann::json ClosedLoop(Flags& flags) {
   flags.closed_loop.publish = flags.publish;
-  flags.closed_loop.warm_up = std::chrono::duration<double>(flags.warm_up_s);
-  flags.closed_loop.window = std::chrono::duration<double>(flags.seconds);
-  flags.closed_loop.pids = flags.pids;
+  flags.closed_loop.window = flags.Window();
   return RunClosedLoop(flags.closed_loop);
 }
 
@@ -176,7 +170,7 @@ int Main(int argc, char** argv) {
         ->delimiter(',');
   }
   CLI11_PARSE(app, argc, argv);
-  RaiseDescriptors();
+  daemon::RaiseDescriptors();
   NameSessions(flags);
   try {
     const nlohmann::json result = fanout->parsed()        ? Fanout(flags)

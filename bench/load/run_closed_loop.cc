@@ -3,7 +3,6 @@
 #include <mutex>
 #include <vector>
 
-#include "bench/load/process_usage.h"
 #include "bench/load/run_parts.h"
 #include "bench/load/runs.h"
 #include "bench/load/stamp.h"
@@ -71,26 +70,24 @@ class ClosedLoop {
 
 nlohmann::json RunClosedLoop(const ClosedLoopOptions& options) {
   ClosedLoop loop(options);
-  const int64_t window_begin_ns = NowNs() + ToNs(options.warm_up);
-  const int64_t window_end_ns = window_begin_ns + ToNs(options.window);
+  const int64_t window_begin_ns = NowNs() + ToNs(options.window.warm_up);
+  const int64_t window_end_ns = window_begin_ns + ToNs(options.window.length);
   loop.Begin(window_begin_ns, window_end_ns);
   SleepUntil(window_begin_ns);
-  const Usage before = UsageOf(options.pids);
-  const int64_t own_before_us = OwnCpuUs();
+  const UsageMeter meter(options.window.pids);
   SleepUntil(window_end_ns);
-  const Usage after = UsageOf(options.pids);
-  const int64_t own_us = OwnCpuUs() - own_before_us;
+  const UsageMeter::Used used = meter.Read();
   loop.Finish();
-  const double window_s = options.window.count();
+  const double window_s = options.window.length.count();
   return {{"calls", loop.calls},
           {"events", loop.events},
           {"failed", loop.failed},
           {"window_s", window_s},
           {"events_a_second", static_cast<double>(loop.events) / window_s},
           {"latency_us", LatencyJson(loop.latency_ns)},
-          {"cpu_us_server", after.cpu_us - before.cpu_us},
-          {"cpu_us_load", own_us},
-          {"rss_kib", after.rss_kib}};
+          {"cpu_us_server", used.server_cpu_us},
+          {"cpu_us_load", used.own_cpu_us},
+          {"rss_kib", used.rss_kib}};
 }
 
 }  // namespace sessioncast::bench

@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "bench/load/open_loop.h"
-#include "bench/load/process_usage.h"
 #include "bench/load/run_parts.h"
 #include "bench/load/runs.h"
 #include "bench/load/stamp.h"
@@ -41,8 +40,8 @@ nlohmann::json RunFanout(const FanoutOptions& options) {
   Fleet fleet(options.fleet);
   const double connect_s = ConnectOrThrow(fleet);
   const int64_t begin_ns = NowNs() + kHeadStartNs;
-  const int64_t window_begin_ns = begin_ns + ToNs(options.warm_up);
-  const int64_t window_end_ns = window_begin_ns + ToNs(options.window);
+  const int64_t window_begin_ns = begin_ns + ToNs(options.window.warm_up);
+  const int64_t window_end_ns = window_begin_ns + ToNs(options.window.length);
   fleet.SetWindow(window_begin_ns, window_end_ns);
   std::unique_ptr<OpenLoop> loop;
   if (!options.publish.control.empty()) {
@@ -50,23 +49,20 @@ nlohmann::json RunFanout(const FanoutOptions& options) {
     loop = std::make_unique<OpenLoop>(options.publish, span);
   }
   ShowUntil(window_begin_ns, fleet, loop.get());
-  const Usage before = UsageOf(options.pids);
-  const int64_t own_before_us = OwnCpuUs();
+  const UsageMeter meter(options.window.pids);
   const uint64_t arrivals_before = fleet.arrivals();
   ShowUntil(window_end_ns, fleet, loop.get());
-  const Usage after = UsageOf(options.pids);
-  const int64_t own_us = OwnCpuUs() - own_before_us;
+  const UsageMeter::Used used = meter.Read();
   const uint64_t arrivals = fleet.arrivals() - arrivals_before;
   OpenLoop::Counts counts;
   if (loop) counts = loop->Join();
   const uint64_t expected = counts.published * options.fleet.subscribers;
   AwaitArrivals(fleet, expected);
   const Tally tally = fleet.Stop();
-  const int64_t server_us = after.cpu_us - before.cpu_us;
   return {{"connections", fleet.connections()},
           {"connections_lost", tally.lost},
           {"connect_s", connect_s},
-          {"window_s", options.window.count()},
+          {"window_s", options.window.length.count()},
           {"published", counts.published},
           {"acknowledged", counts.acknowledged},
           {"publish_failed", counts.failed},
@@ -76,11 +72,11 @@ nlohmann::json RunFanout(const FanoutOptions& options) {
           {"gaps", tally.gaps},
           {"duplicates", tally.duplicates},
           {"latency_us", LatencyJson(tally.latency_ns)},
-          {"cpu_us_server", server_us},
-          {"cpu_us_a_delivery",
-           static_cast<double>(server_us) / std::max<double>(1, static_cast<double>(arrivals))},
-          {"cpu_us_load", own_us},
-          {"rss_kib", after.rss_kib}};
+          {"cpu_us_server", used.server_cpu_us},
+          {"cpu_us_a_delivery", static_cast<double>(used.server_cpu_us) /
+                                    std::max<double>(1, static_cast<double>(arrivals))},
+          {"cpu_us_load", used.own_cpu_us},
+          {"rss_kib", used.rss_kib}};
 }
 
 }  // namespace sessioncast::bench

@@ -19,6 +19,13 @@ void SleepUntil(int64_t time_ns) {
   }
 }
 
+UsageMeter::Used UsageMeter::Read() const {
+  const Usage now = UsageOf(pids_);
+  return {.server_cpu_us = now.cpu_us - before_.cpu_us,
+          .own_cpu_us = OwnCpuUs() - own_before_us_,
+          .rss_kib = now.rss_kib};
+}
+
 nlohmann::json LatencyJson(const Histogram& latency_ns) {
   const auto us = [](int64_t ns) { return static_cast<double>(ns) / 1e3; };
   return {{"p50", us(latency_ns.Quantile(0.5))},

@@ -27,13 +27,18 @@ struct PublishOptions {
   EventSourceOptions events;
 };
 
+// What is measured, after a warm-up.
+struct WindowOptions {
+  std::chrono::duration<double> warm_up{2};
+  std::chrono::duration<double> length{5};
+  std::vector<pid_t> pids;  // the server's processes
+};
+
 // Events come at their times, whatever becomes of those before: who is late, waits from there on.
 struct FanoutOptions {
   FleetOptions fleet;
   PublishOptions publish;
-  std::chrono::duration<double> warm_up{2};
-  std::chrono::duration<double> window{5};
-  std::vector<pid_t> pids;
+  WindowOptions window;
 };
 nlohmann::json RunFanout(const FanoutOptions& options);
 
@@ -42,9 +47,7 @@ struct ClosedLoopOptions {
   PublishOptions publish;
   uint32_t in_flight = 1;  // messages, of all connections together
   uint32_t connections = 1;
-  std::chrono::duration<double> warm_up{1};
-  std::chrono::duration<double> window{5};
-  std::vector<pid_t> pids;
+  WindowOptions window;
 };
 nlohmann::json RunClosedLoop(const ClosedLoopOptions& options);
 

@@ -28,6 +28,11 @@ int64_t NowNs() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+int64_t IntendedTimeNs(int64_t begin_ns, uint64_t index, uint32_t burst, double rate) {
+  const uint64_t first_of_group = index / burst * burst;
+  return begin_ns + static_cast<int64_t>(static_cast<double>(first_of_group) * 1e9 / rate);
+}
+
 std::string StampedText(const Stamp& stamp, size_t bytes) {
   std::string text = absl::StrFormat("%s%020d:%010d:", kName, stamp.time_ns, stamp.number);
   text.resize(std::max(bytes, text.size()), 'x');

@@ -22,6 +22,10 @@ inline constexpr size_t kStampBytes = sizeof("stamp:01234567890123456789:0123456
 // CLOCK_MONOTONIC, in nanoseconds.
 int64_t NowNs();
 
+// When event `index` of an open loop is meant to be sent: evenly from `begin_ns` on, `rate` a
+// second, groups of `burst` at one time. In nanoseconds.
+int64_t IntendedTimeNs(int64_t begin_ns, uint64_t index, uint32_t burst, double rate);
+
 // A text of so many bytes, at least kStampBytes, that begins with the stamp.
 std::string StampedText(const Stamp& stamp, size_t bytes);
 // The first stamp in a packet.

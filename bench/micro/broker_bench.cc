@@ -44,18 +44,21 @@ void PublishAtOnce(benchmark::State& state, Store& store) {
   state.SetItemsProcessed(state.iterations() * in_flight);
 }
 
+void Sizes(benchmark::internal::Benchmark* publish) {
+  publish->ArgNames({"in_flight", "sessions"})
+      ->Args({1, 1})
+      ->Args({64, 1})
+      ->Args({64, 64})
+      ->Args({1'000, 1'000})
+      ->UseRealTime();
+}
+
 void BrokerPublishMemory(benchmark::State& state) {
   spdlog::set_level(spdlog::level::warn);
   MemoryStore store;
   PublishAtOnce(state, store);
 }
-BENCHMARK(BrokerPublishMemory)
-    ->ArgNames({"in_flight", "sessions"})
-    ->Args({1, 1})
-    ->Args({64, 1})
-    ->Args({64, 64})
-    ->Args({1'000, 1'000})
-    ->UseRealTime();
+BENCHMARK(BrokerPublishMemory)->Apply(Sizes);
 
 void BrokerPublishRocksDb(benchmark::State& state) {
   spdlog::set_level(spdlog::level::warn);
@@ -65,13 +68,7 @@ void BrokerPublishRocksDb(benchmark::State& state) {
   if (!store.ok()) return state.SkipWithError(store.status().ToString().c_str());
   PublishAtOnce(state, **store);
 }
-BENCHMARK(BrokerPublishRocksDb)
-    ->ArgNames({"in_flight", "sessions"})
-    ->Args({1, 1})
-    ->Args({64, 1})
-    ->Args({64, 64})
-    ->Args({1'000, 1'000})
-    ->UseRealTime();
+BENCHMARK(BrokerPublishRocksDb)->Apply(Sizes);
 
 }  // namespace
 }  // namespace sessioncast::control

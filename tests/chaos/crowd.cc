@@ -4,7 +4,6 @@
 // client. Then told {"strike": n} (`back` counts who subscribed since), {"tops": {session: [epoch,
 // sequence]}} and {"end": true}, a line each. Says how far it is, a line of JSON every 200 ms.
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 
 #include "nlohmann/json.hpp"
 #include "tests/chaos/crowd_client.h"
+#include "tools/daemon/descriptors.h"
 
 namespace sessioncast::chaos {
 namespace {
@@ -31,14 +31,6 @@ constexpr milliseconds kStatusEvery{200};
 constexpr milliseconds kFirstConnects{4'000};
 constexpr size_t kMissingShownMax = 100;
 constexpr int kReadyMax = 512;
-
-// Two a client: its connection and its history.
-void RaiseDescriptors() {
-  rlimit descriptors = {};
-  getrlimit(RLIMIT_NOFILE, &descriptors);
-  descriptors.rlim_cur = descriptors.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &descriptors);
-}
 
 class Crowd {
  public:
@@ -166,7 +158,7 @@ class Crowd {
 };
 
 int Run() {
-  RaiseDescriptors();
+  daemon::RaiseDescriptors();  // two a client: its connection and its history
   // Not std::cin, which would read ahead of what the loop reads.
   std::string line;
   for (char c; read(STDIN_FILENO, &c, 1) == 1 && c != '\n';) line.push_back(c);

@@ -146,6 +146,10 @@ class TidyTest(unittest.TestCase):
             }
         )
 
+    def test_a_constant_in_braces_is_no_function(self):
+        long_class = "class Thing {\n" + "  int x;\n" * 80 + "};\n"
+        self.assert_clean({"control/event.cc": "constexpr Seconds kPatience{60};\n" + long_class})
+
     def test_empty_words_are_banned_in_names(self):
         self.assert_found(
             "control/event.h", HEADER + "class EventManager {};\n", "EventManager says Manager"
