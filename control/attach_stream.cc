@@ -13,14 +13,6 @@ namespace {
 // What a batch costs beside its events: its id, and an announcement.
 constexpr size_t kBatchOverheadBytes = 40;
 
-v1::LiveBatch BatchOf(uint32_t interest_id, const LivePage& page) {
-  v1::LiveBatch batch;
-  batch.set_interest_id(interest_id);
-  if (page.announced.has_value()) *batch.mutable_announced() = *page.announced;
-  for (const StoredEventPtr& event : page.events) batch.add_events(event->bytes);
-  return batch;
-}
-
 size_t BytesOf(const v1::LiveBatch& batch) {
   size_t bytes = kBatchOverheadBytes;
   for (const std::string& event : batch.events()) bytes += event.size();
@@ -28,6 +20,14 @@ size_t BytesOf(const v1::LiveBatch& batch) {
 }
 
 }  // namespace
+
+v1::LiveBatch BatchOf(uint32_t interest_id, const LivePage& page) {
+  v1::LiveBatch batch;
+  batch.set_interest_id(interest_id);
+  if (page.announced.has_value()) *batch.mutable_announced() = *page.announced;
+  for (const StoredEventPtr& event : page.events) batch.add_events(event->bytes);
+  return batch;
+}
 
 AttachStream* AttachStream::Start(Broker& broker, LongCalls& long_calls, WritePacer& pacer,
                                   AttachStreamOptions options) {

@@ -31,6 +31,9 @@ struct AttachStreamOptions {
   size_t interests_max = 1'000'000;
 };
 
+// What the edge is told of an interest's session.
+v1::LiveBatch BatchOf(uint32_t interest_id, const LivePage& page);
+
 class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>,
                      public LongCall,
                      public std::enable_shared_from_this<AttachStream> {

@@ -152,6 +152,15 @@ void Hub::Detached() {
   }
 }
 
+void Hub::Received(const v1::AttachResponse& message) {
+  for (const v1::LiveBatch& batch : message.batches()) {
+    if (batch.has_announced()) {
+      Announced(batch.interest_id(), {batch.announced().epoch(), batch.announced().sequence()});
+    }
+    Arrived(batch.interest_id(), {batch.events().begin(), batch.events().end()});
+  }
+}
+
 void Hub::Announced(uint32_t interest_id, const Position& position) {
   const auto found = interests_.find(interest_id);
   if (found == interests_.end()) return;

@@ -30,6 +30,7 @@
 #include "edge/pace.h"
 #include "edge/socketio/server.h"
 #include "edge/wire.h"
+#include "sessioncast/v1/edge_service.pb.h"
 
 namespace sessioncast::edge {
 
@@ -110,6 +111,8 @@ class Hub {
   void Attached();
   // Nothing more arrives until Attached; everybody is behind.
   void Detached();
+  // All that a message of the Attach stream tells, in its order.
+  void Received(const v1::AttachResponse& message);
   // Where the session of this interest is; live events follow it.
   void Announced(uint32_t interest_id, const Position& position);
   // Serialized events behind the announced position, without gaps.

@@ -132,13 +132,7 @@ void Upstream::OpenStream() {
       .ready = [this] { StreamReady(); },
       .received =
           [this](const v1::AttachResponse& response) {
-            for (const v1::LiveBatch& batch : response.batches()) {
-              if (batch.has_announced()) {
-                hub_.Announced(batch.interest_id(),
-                               {batch.announced().epoch(), batch.announced().sequence()});
-              }
-              hub_.Arrived(batch.interest_id(), {batch.events().begin(), batch.events().end()});
-            }
+            hub_.Received(response);
             if (stream_ != nullptr) stream_->Next();
           },
       .ended = [this](const std::string& why) { StreamEnded(why); },

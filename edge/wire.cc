@@ -3,7 +3,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "edge/socketio/json_text.h"

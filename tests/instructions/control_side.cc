@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "control/attach_stream.h"
 #include "sessioncast/v1/edge_service.pb.h"
 #include "sessioncast/v1/session_service.pb.h"
 
@@ -62,10 +63,7 @@ std::string ControlSide::NextMessage() {
     const control::LivePage page = interest.subscription->Next(kTurnBytesMax);
     if (page.announced.has_value() || page.more) MarkReady(id);
     if (!page.announced.has_value() && page.events.empty()) continue;
-    v1::LiveBatch& batch = *message.add_batches();
-    batch.set_interest_id(id);
-    if (page.announced.has_value()) *batch.mutable_announced() = *page.announced;
-    for (const control::StoredEventPtr& event : page.events) batch.add_events(event->bytes);
+    *message.add_batches() = control::BatchOf(id, page);
   }
   return message.SerializeAsString();
 }

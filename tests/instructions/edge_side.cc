@@ -84,16 +84,9 @@ void EdgeSide::Send(engineio::Pipe& pipe, std::string_view packet) {
   RunTurns();
 }
 
-// As Upstream does with what its stream brings.
 void EdgeSide::Receive(const std::string& message) {
   if (!incoming_.ParseFromString(message)) std::abort();
-  for (const v1::LiveBatch& batch : incoming_.batches()) {
-    if (batch.has_announced()) {
-      hub_.Announced(batch.interest_id(),
-                     {batch.announced().epoch(), batch.announced().sequence()});
-    }
-    hub_.Arrived(batch.interest_id(), {batch.events().begin(), batch.events().end()});
-  }
+  hub_.Received(incoming_);
   RunTurns();
 }
 
