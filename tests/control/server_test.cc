@@ -296,6 +296,11 @@ class VanishingEdge {
 TEST(ServerTest, StopEndsWhenAnEdgeHasVanishedInTheMiddleOfAWrite) {
   ControlServer server;
   VanishingEdge edge(server.port(), "s1");
+  // What is published before it is there would be announced, not sent.
+  v1::AttachResponse announcement;
+  announcement.add_batches()->set_interest_id(1);
+  announcement.mutable_batches(0)->mutable_announced();
+  edge.AwaitBytes(announcement.SerializeAsString());
   ASSERT_TRUE(Publish(server, CustomEvent("s1", "it is attached")).ok());
   edge.AwaitBytes("it is attached");
   const int fd = edge.server_fd();
