@@ -1,13 +1,16 @@
 #include "control/commit_queue.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 
 namespace sessioncast::control {
 
 CommitQueue::CommitQueue(Store& store, CommitQueueOptions options, const StartLoop& start)
     : store_(store), options_(options) {
-  writer_ = start(LoopWhen(mutex_, absl::Condition(this, &CommitQueue::CanWrite),
-                           [this] { return WriteGroup(); }));
+  Loop writer = LoopWhen(mutex_, absl::Condition(this, &CommitQueue::CanWrite),
+                         [this] { return WriteGroup(); });
+  writer.await = [this] { AwaitGroup(); };
+  writer_ = start(std::move(writer));
   teller_ = start(LoopWhen(mutex_, absl::Condition(this, &CommitQueue::CanTell),
                            [this] { return TellOutcomes(); }));
 }
@@ -38,6 +41,13 @@ void CommitQueue::Push(StoreAppendPtr append, Done done) {
   queued_.done.push_back(std::move(done));
 }
 
+void CommitQueue::AwaitGroup() {
+  absl::MutexLock lock(&mutex_, absl::Condition(this, &CommitQueue::CanWrite));
+  const auto pause = next_group_ - SteadyClock::now();
+  if (pause > pause.zero())
+    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), absl::FromChrono(pause));
+}
+
 bool CommitQueue::CanWrite() const { return stopping_ || !queued_.appends.empty(); }
 bool CommitQueue::CanTell() const { return writer_ended_ || !committed_.empty(); }
 
@@ -51,6 +61,8 @@ bool CommitQueue::WriteGroup() {
     }
     std::swap(group, queued_);
   }
+  if (group.appends.size() > 1)
+    next_group_ = SteadyClock::now() + std::chrono::microseconds(options_.interval_us);
   group.outcomes = store_.Commit(group.appends);
   for (size_t i = 0; i < group.appends.size(); ++i) {
     if (!group.outcomes[i].status.ok()) BreakChain(*group.appends[i]);

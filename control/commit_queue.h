@@ -1,12 +1,16 @@
 // The way to the store: one loop writes, taking everything that is queued and committing it as one
-// group; a second one tells the outcomes, in order, while the first is at the next group.
+// group; a second one tells the outcomes, in order, while the first is at the next group. Where
+// many publish, a group is begun once in an interval: it costs the disk, and wakes who is behind
+// it, once for all that came meanwhile.
 //
 // Threads: Reserve and Push from any. Bounded: what is pushed is covered by a reservation, and
 // reservations by bytes_max.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -22,6 +26,8 @@ namespace sessioncast::control {
 struct CommitQueueOptions {
   // Publishes in flight, from their arrival until they are answered.
   size_t in_flight_bytes_max = 64 * 1024 * 1024;
+  // From the beginning of a group of more than one append to that of the next. 0: at once.
+  int64_t interval_us = 1'000;
 };
 
 class CommitQueue {
@@ -60,12 +66,14 @@ class CommitQueue {
   void Push(StoreAppendPtr append, Done done) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  using SteadyClock = std::chrono::steady_clock;
   struct Group {
     std::vector<StoreAppendPtr> appends;
     std::vector<Done> done;
     std::vector<AppendOutcome> outcomes;
   };
 
+  void AwaitGroup() ABSL_LOCKS_EXCLUDED(mutex_);
   bool CanWrite() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   bool CanTell() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   bool WriteGroup() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -77,6 +85,7 @@ class CommitQueue {
   absl::Mutex mutex_;
   Group queued_ ABSL_GUARDED_BY(mutex_);
   std::vector<Group> committed_ ABSL_GUARDED_BY(mutex_);
+  SteadyClock::time_point next_group_;  // of the writer; not sooner
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool writer_ended_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<RunningLoop> writer_;

@@ -52,6 +52,9 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
       "Publishes that are not answered yet, of all callers");
   Add(app, "publish_stream_bytes_max", options.session_service.publish_stream_bytes_max,
       "Publishes that are not answered yet, of one PublishEvents stream");
+  Add(app, "commit_interval_us", options.broker.commit_queue.interval_us,
+      "From one group of events that is made durable to the next, where many are published, in "
+      "microseconds");
   Add(app, "write_interval_us", options.write_interval_us,
       "From one write of a stream of events or outcomes to the next; what comes meanwhile goes with "
       "it, in microseconds");

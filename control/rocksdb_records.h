@@ -22,7 +22,9 @@ inline constexpr char kSessionTag = 's';
 inline constexpr char kDeadlineTag = 'd';
 // Which layout the store has; another one is refused.
 inline constexpr char kFormatKey[] = "FORMAT";
-inline constexpr char kFormat[] = "3";
+inline constexpr char kFormat[] = "4";
+// In it the record of a session is put with each append: it reads like ours, and becomes one.
+inline constexpr char kFormatBefore[] = "3";
 // Where formats 1 and 2 had it: the fold of a session "ormat" took that key.
 inline constexpr char kOldFormatKey[] = "format";
 // How many commits there were, as a Number: written with each.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -81,6 +82,8 @@ rocksdb::Options DbOptions(const RocksDbStoreOptions& options) {
   // Only this store decides when it is whole again: it opens it anew.
   db_options.max_bgerror_resume_count = 0;
   db_options.write_buffer_size = options.write_buffer_bytes;
+  // There is one writer.
+  db_options.allow_concurrent_memtable_write = false;
   db_options.max_open_files = options.open_files_max;
   db_options.info_log = std::make_shared<Log>();
   rocksdb::BlockBasedTableOptions table;
@@ -96,8 +99,9 @@ absl::Status CheckFormat(rocksdb::DB& db, const std::string& directory) {
   };
   std::string format;
   const rocksdb::Status found = db.Get({}, kFormatKey, &format);
-  if (found.ok()) return format == kFormat ? absl::OkStatus() : refused(format);
-  if (!found.IsNotFound()) return OpenError(directory, found);
+  if (found.ok() && format == kFormat) return absl::OkStatus();
+  if (found.ok() && format != kFormatBefore) return refused(format);
+  if (!found.ok() && !found.IsNotFound()) return OpenError(directory, found);
   const rocksdb::Status old = db.Get({}, kOldFormatKey, &format);
   if (old.ok()) return refused(format.size() == 1 ? format : "1 or 2");
   if (!old.IsNotFound()) return OpenError(directory, old);
@@ -245,8 +249,10 @@ absl::Status RocksDbStore::RenewEpochs(uint64_t commits) {
   const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
   for (at->Seek(std::string(1, kSessionTag)); at->Valid() && at->key()[0] == kSessionTag;
        at->Next()) {
-    const absl::StatusOr<StoredSession> session = ReadSession(View(at->key()), View(at->value()));
-    const absl::Status status = session.ok() ? RenewEpoch(*session) : session.status();
+    absl::StatusOr<StoredSession> session = ReadSession(View(at->key()), View(at->value()));
+    absl::Status status = session.status();
+    if (status.ok()) status = MoveToLastEvent({}, *session);
+    if (status.ok()) status = RenewEpoch(*session);
     // A session that cannot be read cannot be appended to either: its epoch may stay.
     if (!status.ok() && !absl::IsDataLoss(status)) return status;
     if (!status.ok()) spdlog::error("{}: {}", at->key().ToString().substr(1), status.ToString());
@@ -312,7 +318,34 @@ absl::StatusOr<StoredSession> RocksDbStore::FindSession(const rocksdb::ReadOptio
   const rocksdb::Status status = db_->Get(options, key, &value);
   if (status.IsNotFound()) return StoredSession();
   if (!status.ok()) return StoreError(status);
-  return ReadSession(key, value);
+  absl::StatusOr<StoredSession> session = ReadSession(key, value);
+  if (!session.ok()) return session;
+  if (absl::Status moved = MoveToLastEvent(options, *session); !moved.ok()) return moved;
+  return session;
+}
+
+absl::Status RocksDbStore::MoveToLastEvent(const rocksdb::ReadOptions& options,
+                                           StoredSession& session) {
+  v1::SessionSummary& summary = session.summary;
+  const std::string first_key = EventKey(summary.session_id(), summary.position().sequence());
+  const std::string end_key = EventKey(summary.session_id(), UINT64_MAX);
+  const rocksdb::Slice first(first_key);
+  const rocksdb::Slice end(end_key);
+  rocksdb::ReadOptions bounded = options;
+  bounded.iterate_lower_bound = &first;
+  bounded.iterate_upper_bound = &end;
+  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(bounded));
+  at->SeekToLast();
+  if (!at->status().ok()) return StoreError(at->status());
+  const absl::Status missing = absl::DataLossError("store: events are missing");
+  const bool keeps_none = session.first_sequence > summary.position().sequence();
+  if (!at->Valid()) return keeps_none ? absl::OkStatus() : missing;
+  const absl::StatusOr<StoredEventPtr> last = ReadEvent(View(at->key()), View(at->value()));
+  if (!last.ok()) return last.status();
+  if ((*last)->epoch != summary.position().epoch()) return missing;
+  summary.mutable_position()->set_sequence((*last)->sequence);
+  *summary.mutable_update_time() = ToTimestamp((*last)->time);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<FoldState> RocksDbStore::FindFold(const rocksdb::ReadOptions& options,
@@ -325,40 +358,66 @@ absl::StatusOr<FoldState> RocksDbStore::FindFold(const rocksdb::ReadOptions& opt
   return ReadFold(key, value);
 }
 
+// All but position and update time, which the last event says.
+bool RocksDbStore::IsSaidBy(const Top& top, const Top& after) {
+  return top.position.epoch() == after.position.epoch() && top.status == after.status &&
+         top.first_sequence == after.first_sequence;
+}
+
+absl::StatusOr<RocksDbStore::Top> RocksDbStore::FindTop(const std::string& session_id) {
+  if (const auto known = tops_.find(session_id); known != tops_.end()) return known->second;
+  absl::StatusOr<StoredSession> session = FindSession({}, session_id);
+  if (!session.ok()) return session.status();
+  return Top{std::move(*session->summary.mutable_position()), session->summary.status(),
+             session->first_sequence};
+}
+
 void RocksDbStore::PutGroup(absl::Span<const StoreAppendPtr> group,
-                            std::vector<AppendOutcome>& outcomes, rocksdb::WriteBatch& batch) {
-  // As the appends so far leave it. Its record is put once, as the last of them has it.
-  struct Behind {
-    StoredSession session;
-    const StoredSession* record = nullptr;
-  };
-  std::unordered_map<std::string, Behind> sessions;
+                            std::vector<AppendOutcome>& outcomes, Tops& tops,
+                            rocksdb::WriteBatch& batch) {
+  // Sessions whose record is put, once, as the last of their appends has it.
+  std::unordered_map<std::string, const StoredSession*> records;
   for (size_t i = 0; i < group.size(); ++i) {
     const StoreAppend& append = *group[i];
-    auto behind = sessions.find(append.session_id);
-    if (behind == sessions.end()) {
-      absl::StatusOr<StoredSession> found = FindSession({}, append.session_id);
+    auto behind = tops.find(append.session_id);
+    if (behind == tops.end()) {
+      absl::StatusOr<Top> found = FindTop(append.session_id);
       if (!found.ok()) {
         outcomes[i].status = found.status();
         BreakChain(append);
         continue;
       }
-      behind = sessions.try_emplace(append.session_id).first;
-      behind->second.session = *std::move(found);
+      behind = tops.emplace(append.session_id, *std::move(found)).first;
     }
-    StoredSession& session = behind->second.session;
-    if (absl::Status is_behind = CheckBehind(append, session.summary.position());
-        !is_behind.ok()) {
-      outcomes[i] = {std::move(is_behind), session.summary.position()};
+    Top& top = behind->second;
+    if (absl::Status is_behind = CheckBehind(append, top.position); !is_behind.ok()) {
+      outcomes[i] = {std::move(is_behind), top.position};
       continue;
     }
-    Put(append, session.first_sequence, batch);
-    session.summary = append.session.summary;  // none, if it was removed
-    session.first_sequence = append.session.first_sequence;
-    behind->second.record = append.removes_session ? nullptr : &append.session;
+    Put(append, top.first_sequence, batch);
+    const Top after = {append.session.summary.position(), append.session.summary.status(),
+                       append.session.first_sequence};  // nothing, if it was removed
+    if (append.removes_session) {
+      records.erase(append.session_id);
+    } else if (!IsSaidBy(top, after) || records.count(append.session_id) > 0) {
+      records[append.session_id] = &append.session;
+    }
+    top = after;
   }
-  for (const auto& [id, behind] : sessions) {
-    if (behind.record != nullptr) PutRecord(SessionKey(id), RecordOf(*behind.record), batch);
+  for (const auto& [id, session] : records) {
+    PutRecord(SessionKey(id), RecordOf(*session), batch);
+  }
+}
+
+void RocksDbStore::Remember(Tops tops) {
+  if (tops_.size() + tops.size() > options_.tops_known_max) tops_.clear();
+  if (tops.size() > options_.tops_known_max) return;
+  for (auto& [id, top] : tops) {
+    if (top.position.sequence() == 0) {
+      tops_.erase(id);
+    } else {
+      tops_.insert_or_assign(id, std::move(top));
+    }
   }
 }
 
@@ -369,14 +428,17 @@ std::vector<AppendOutcome> RocksDbStore::Commit(absl::Span<const StoreAppendPtr>
   std::vector<AppendOutcome> outcomes(group.size());
   if (failed.ok()) {
     rocksdb::WriteBatch batch;
-    PutGroup(group, outcomes, batch);
+    Tops tops;
+    PutGroup(group, outcomes, tops, batch);
     if (batch.Count() == 0) return outcomes;
     batch.Put(kCommitsKey, Number(commits_ + 1));
     const rocksdb::Status written = db_->Write(Synced(), &batch);
     if (written.ok()) {
       ++commits_;
+      Remember(std::move(tops));
       return outcomes;
     }
+    tops_.clear();  // what of the group is there will show
     WriteFailed(written);
     failed = StoreError(written);
   }
@@ -425,6 +487,7 @@ void RocksDbStore::OpenAgain() {
   if (looked.ok() && free_bytes < options_.free_bytes_min) return;
   absl::MutexLock lock(&db_mutex_);
   db_.reset();
+  tops_.clear();
   absl::Status status = OpenDb();
   if (status.ok()) status = CheckCommits();
   if (!status.ok()) {
@@ -506,12 +569,17 @@ absl::StatusOr<std::vector<v1::SessionSummary>> RocksDbStore::ListSessions(
   if (absl::Status open = CheckOpen(); !open.ok()) return open;
   std::vector<v1::SessionSummary> sessions;
   const std::string after = SessionKey(after_session_id);
-  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+  rocksdb::ManagedSnapshot snapshot(db_.get());
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot.snapshot();
+  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options));
   for (at->Seek(after); at->Valid() && sessions.size() < sessions_max; at->Next()) {
     if (at->key()[0] != kSessionTag) break;
     if (at->key() == after) continue;
     absl::StatusOr<StoredSession> session = ReadSession(View(at->key()), View(at->value()));
     if (!session.ok()) return session.status();
+    absl::Status moved = MoveToLastEvent(options, *session);
+    if (!moved.ok()) return moved;
     sessions.push_back(std::move(session->summary));
   }
   if (!at->status().ok()) return StoreError(at->status());

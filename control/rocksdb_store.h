@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -43,6 +44,8 @@ struct RocksDbStoreOptions {
   size_t write_buffer_bytes = 64 * 1024 * 1024;
   size_t block_cache_bytes = 64 * 1024 * 1024;
   int open_files_max = 512;
+  // Sessions whose top is known in memory, about 200 bytes each; past it all are forgotten.
+  size_t tops_known_max = 16'384;
   // Free on the disk, before a store that was full is opened again.
   uint64_t free_bytes_min = 128 * 1024 * 1024;
   // How often the commit marker is written, and a full disk is looked at. What was committed since
@@ -88,9 +91,21 @@ class RocksDbStore : public Store {
   // OK: there is something to read from.
   absl::Status CheckOpen() const ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
 
+  // The last event of a session, as it is known without reading.
+  struct Top {
+    v1::Position position;  // {"", 0}: there is no such session
+    v1::SessionStatus status = v1::SESSION_STATUS_UNSPECIFIED;
+    uint64_t first_sequence = 1;
+  };
+  using Tops = std::unordered_map<std::string, Top>;
+
   // Without the fold. Position {"", 0}: there is no such session.
   absl::StatusOr<StoredSession> FindSession(const rocksdb::ReadOptions& options,
                                             const std::string& session_id)
+      ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
+  // A record's position and update time are those of a later event, if there is one: the record is
+  // not put with each.
+  absl::Status MoveToLastEvent(const rocksdb::ReadOptions& options, StoredSession& session)
       ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
   absl::StatusOr<FoldState> FindFold(const rocksdb::ReadOptions& options,
                                      const std::string& session_id)
@@ -103,8 +118,13 @@ class RocksDbStore : public Store {
   absl::Status RenewEpochs(uint64_t commits) ABSL_EXCLUSIVE_LOCKS_REQUIRED(db_mutex_);
   absl::Status RenewEpoch(const StoredSession& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(db_mutex_);
 
+  absl::StatusOr<Top> FindTop(const std::string& session_id) ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
+  // Whether the session's record need not be put for the one behind `top`.
+  static bool IsSaidBy(const Top& top, const Top& after);
+  // `tops`: of the group's sessions, behind it.
   void PutGroup(absl::Span<const StoreAppendPtr> group, std::vector<AppendOutcome>& outcomes,
-                rocksdb::WriteBatch& batch) ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
+                Tops& tops, rocksdb::WriteBatch& batch) ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
+  void Remember(Tops tops);
   void WriteFailed(const rocksdb::Status& status);
 
   void Keep();
@@ -116,6 +136,9 @@ class RocksDbStore : public Store {
   mutable absl::Mutex db_mutex_;
   std::unique_ptr<rocksdb::DB> db_ ABSL_GUARDED_BY(db_mutex_);
   std::unique_ptr<CommitMarker> marker_;  // of the thread that opens, then of the keeper
+  // Of sessions that were appended to, so that nothing is read for the next append: true as long as
+  // this is the store's only writer, and nothing failed.
+  Tops tops_;  // of who commits, and who opens
   std::atomic<uint64_t> commits_{0};      // durable ones
   std::atomic<uint64_t> generation_{0};   // of the epochs
   std::atomic<Condition> condition_{Condition::kGood};

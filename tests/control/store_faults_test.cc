@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "control/random.h"
 #include "control/rocksdb_store.h"
+#include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "tests/control/events.h"
 #include "tests/control/faulty_file_system.h"
@@ -420,6 +421,27 @@ TEST_F(StoreFaultsTest, ADirectoryThatIsNotThereIsMadeAndOneThatCannotBeIsNamed)
   const absl::Status refused = OpenCopy("/proc/nowhere").status();
   EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
   EXPECT_TRUE(absl::StrContains(refused.message(), "/proc/nowhere")) << refused;
+}
+
+TEST_F(StoreFaultsTest, AStoreOfTheFormatBeforeIsReadAndOneOfALaterIsRefused) {
+  Fill();
+  store_.reset();
+  const auto set_format = [this](const std::string& format) {
+    rocksdb::DB* db = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open({}, directory(), &db).ok());
+    ASSERT_TRUE(db->Put({}, "FORMAT", format).ok());
+    delete db;
+  };
+  set_format("3");
+  Open();
+  EXPECT_EQ(Count(*store_).whole, kSessions);
+  store_.reset();
+  set_format("5");
+  const absl::Status refused = OpenCopy(directory()).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_TRUE(absl::StrContains(refused.message(), "format 5")) << refused;
+  set_format("4");
+  Open();
 }
 
 TEST_F(StoreFaultsTest, ASessionWithANameLikeTheStoresOwnKeysIsOneLikeAnyOther) {

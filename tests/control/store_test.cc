@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -337,6 +338,43 @@ TEST_P(StoreTest, DeadlinesComeInOrderOfTimeAndGoWithTheBatchThatClearsThem) {
   ASSERT_EQ(left->size(), 1u);
   EXPECT_EQ((*left)[0].clarification_id, "late");
   EXPECT_EQ((*left)[0].session_id, "s");
+}
+
+// Its record is put with the first append, with the third, whose status is another, and with none
+// since.
+TEST_P(StoreTest, ASessionIsAtItsLastEventWhateverItsRecordWasPutWith) {
+  const auto status_and_top = [this] {
+    const v1::SessionSummary loaded = LoadedFrom(*store_, "s").session.summary;
+    const v1::SessionSummary listed = store_->ListSessions("", 1)->at(0);
+    EXPECT_EQ(listed.SerializeAsString(), loaded.SerializeAsString());
+    return std::make_tuple(loaded.status(), loaded.position().sequence());
+  };
+  Commit(*store_, {Events("s", "e", 1, 1)});
+  Commit(*store_, {Events("s", "e", 2, 4)});
+  EXPECT_EQ(status_and_top(), std::make_tuple(v1::SESSION_STATUS_ACTIVE, 4u));
+  StoreAppend processing = Events("s", "e", 5, 5);
+  processing.session.summary.set_status(v1::SESSION_STATUS_PROCESSING);
+  StoreAppend next = Events("s", "e", 6, 6);
+  next.session.summary.set_status(v1::SESSION_STATUS_PROCESSING);
+  Commit(*store_, {processing, next});
+  EXPECT_EQ(status_and_top(), std::make_tuple(v1::SESSION_STATUS_PROCESSING, 6u));
+  StoreAppend last = Events("s", "e", 7, 7);
+  last.session.summary.set_status(v1::SESSION_STATUS_PROCESSING);
+  Commit(*store_, {last});
+  EXPECT_EQ(status_and_top(), std::make_tuple(v1::SESSION_STATUS_PROCESSING, 7u));
+}
+
+TEST_P(RocksDbStoreTest, MoreSessionsThanItKnowsTheTopOf) {
+  constexpr int kSessions = 20'000;  // of 16,384
+  for (const uint64_t sequence : {1, 2}) {
+    std::vector<StoreAppend> group;
+    for (int i = 0; i < kSessions; ++i)
+      group.push_back(Events("s" + std::to_string(i), "e", sequence, sequence));
+    for (const AppendOutcome& outcome : Commit(*store_, group))
+      ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  }
+  EXPECT_TRUE(absl::IsAborted(Commit(*store_, {Events("s7", "e", 2, 2)})[0].status));
+  EXPECT_EQ(Loaded(*store_, "s19999"), (Sequences{1, 2}));
 }
 
 TEST_P(RocksDbStoreTest, EverythingIsThereAfterItWasOpenedAgain) {
