@@ -1,9 +1,6 @@
 #include "control/rocksdb_store.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdarg>
-#include <cstdio>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -13,16 +10,14 @@
 #include <unordered_map>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "control/random.h"
+#include "control/rocksdb_options.h"
 #include "control/rocksdb_records.h"
-#include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "rocksdb/file_system.h"
 #include "rocksdb/snapshot.h"
-#include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
 #include "spdlog/spdlog.h"
 
@@ -33,7 +28,6 @@ namespace {
 // through all ranges that were removed lately, and single ones hold the writer up.
 constexpr uint64_t kSingleDeletesMax = 128;
 constexpr int kExitFailStop = 4;
-constexpr size_t kLogLineBytesMax = 1'024;
 // How often the renewal of many epochs says how far it is, in sessions.
 constexpr uint64_t kRenewalsShownEach = 10'000;
 
@@ -58,38 +52,6 @@ absl::Status OpenError(const std::string& directory, const rocksdb::Status& stat
   }
   return absl::UnavailableError(
       absl::StrCat("store: cannot open ", directory, ": ", status.ToString()));
-}
-
-// What RocksDB has to say that matters goes to our log. Its own log file is on the disk that may be
-// full, and Debian's build ends the process (an assertion) when it writes there once more after
-// that.
-class Log : public rocksdb::Logger {
- public:
-  Log() : Logger(rocksdb::WARN_LEVEL) {}
-
-  using Logger::Logv;
-  void Logv(const char* format, va_list arguments) override {
-    std::array<char, kLogLineBytesMax> line{};
-    std::vsnprintf(line.data(), line.size(), format, arguments);
-    spdlog::warn("store: {}", std::string(absl::StripTrailingAsciiWhitespace(line.data())));
-  }
-};
-
-rocksdb::Options DbOptions(const RocksDbStoreOptions& options) {
-  rocksdb::Options db_options;
-  if (options.env != nullptr) db_options.env = options.env;
-  db_options.create_if_missing = true;
-  // Only this store decides when it is whole again: it opens it anew.
-  db_options.max_bgerror_resume_count = 0;
-  db_options.write_buffer_size = options.write_buffer_bytes;
-  // There is one writer.
-  db_options.allow_concurrent_memtable_write = false;
-  db_options.max_open_files = options.open_files_max;
-  db_options.info_log = std::make_shared<Log>();
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
-  db_options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  return db_options;
 }
 
 absl::Status CheckFormat(rocksdb::DB& db, const std::string& directory) {

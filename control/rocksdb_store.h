@@ -3,7 +3,7 @@
 // Threads: any. A commit is one WriteBatch with a synced write-ahead log: one fdatasync for the
 // group. What reads more than one key reads a snapshot, so that a commit beside it shows whole or
 // not at all. A thread of its own writes the commit marker, and opens the store again after the
-// disk was full. RocksDB is known to this file pair alone.
+// disk was full. RocksDB is known to it and rocksdb_options alone.
 //
 // What goes wrong is never silent: a store that comes back with fewer commits than its marker says
 // gives every session a new epoch before anybody reads; a damaged record is DATA_LOSS for its
