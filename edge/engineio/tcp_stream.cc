@@ -4,10 +4,15 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace sessioncast::engineio {
 namespace {
+
+// A small write is copied together: the kernel takes one piece faster than three.
+constexpr size_t kCopiedBytesMax = 2 * 1024;
 
 IoResult FromErrno() {
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
@@ -35,6 +40,19 @@ IoResult TcpStream::Read(std::string_view& bytes) {
 }
 
 IoResult TcpStream::Write(const iovec* pieces, size_t count) {
+  std::array<char, kCopiedBytesMax> together;
+  size_t bytes = 0;
+  for (size_t i = 0; i < count && bytes <= together.size(); ++i) bytes += pieces[i].iov_len;
+  if (bytes <= together.size()) {
+    char* end = together.data();
+    for (size_t i = 0; i < count; ++i) {
+      end = std::copy_n(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len, end);
+    }
+    const ssize_t size = send(descriptor_.native_handle(), together.data(), bytes,
+                              MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (size < 0) return FromErrno();
+    return {IoResult::Kind::kBytes, static_cast<size_t>(size)};
+  }
   msghdr message = {};
   message.msg_iov = const_cast<iovec*>(pieces);
   message.msg_iovlen = count;
