@@ -51,6 +51,7 @@ struct Flags {
   FleetOptions fleet;
   PublishOptions publish;
   ClosedLoopOptions closed_loop;
+  OfferOptions offer;
   IdleOptions idle;
 };
 
@@ -118,6 +119,22 @@ CLI::App* AddClosedLoop(CLI::App& app, Flags& flags) {
   return command;
 }
 
+CLI::App* AddOffer(CLI::App& app, Flags& flags) {
+  CLI::App* command = app.add_subcommand("offer", "publishers alone, in an open loop");
+  AddPublishFlags(*command, flags);
+  command->add_option("--control", flags.publish.control, "HOST:PORT of the SessionService")
+      ->required();
+  command->add_option("--mode", flags.publish.how, "unary or stream")
+      ->transform(CLI::CheckedTransformer(Hows()));
+  command->add_option("--sessions", flags.publish.events.sessions, "how many")
+      ->check(CLI::Range(1, 1'000'000));
+  command->add_option("--rate", flags.publish.events.rate, "events a second")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--connections", flags.offer.connections, "gRPC channels")
+      ->check(CLI::Range(1, 1'000));
+  return command;
+}
+
 CLI::App* AddIdle(CLI::App& app, Flags& flags) {
   CLI::App* command = app.add_subcommand("idle", "connections that do nothing");
   AddFleetFlags(*command, flags);
@@ -138,6 +155,12 @@ nlohmann::json ClosedLoop(Flags& flags) {
   flags.closed_loop.publish = flags.publish;
   flags.closed_loop.window = flags.Window();
   return RunClosedLoop(flags.closed_loop);
+}
+
+nlohmann::json Offer(Flags& flags) {
+  flags.offer.publish = flags.publish;
+  flags.offer.window = flags.Window();
+  return RunOffer(flags.offer);
 }
 
 nlohmann::json Idle(Flags& flags) {
@@ -164,6 +187,7 @@ int Main(int argc, char** argv) {
   Flags flags;
   const CLI::App* fanout = AddFanout(app, flags);
   const CLI::App* closed_loop = AddClosedLoop(app, flags);
+  const CLI::App* offer = AddOffer(app, flags);
   AddIdle(app, flags);
   for (CLI::App* command : app.get_subcommands({})) {
     command->add_option("--pids", flags.pids, "processes of the server, whose CPU and memory count")
@@ -175,6 +199,7 @@ int Main(int argc, char** argv) {
   try {
     const nlohmann::json result = fanout->parsed()        ? Fanout(flags)
                                   : closed_loop->parsed() ? ClosedLoop(flags)
+                                  : offer->parsed()       ? Offer(flags)
                                                           : Idle(flags);
     std::cout << result.dump() << std::endl;
   } catch (const std::exception& error) {

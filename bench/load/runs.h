@@ -51,6 +51,15 @@ struct ClosedLoopOptions {
 };
 nlohmann::json RunClosedLoop(const ClosedLoopOptions& options);
 
+// Events come at their times, and nobody receives them: what is taken, what is refused, and how
+// soon either is said. Counted is what was sent and what was answered within the window.
+struct OfferOptions {
+  PublishOptions publish;
+  uint32_t connections = 1;
+  WindowOptions window;
+};
+nlohmann::json RunOffer(const OfferOptions& options);
+
 // Connections that do nothing: how fast they come, and what they weigh.
 struct IdleOptions {
   FleetOptions fleet;

@@ -52,7 +52,14 @@ class UnarySender : public Sender {
   };
 
   void End(Call* call, const grpc::Status& status) {
-    on_outcome_({.events = 1, .failed = status.ok() ? 0U : 1U, .sent_ns = call->sent_ns});
+    const bool refused = status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+    const bool hinted =
+        refused && call->context.GetServerTrailingMetadata().count("grpc-retry-pushback-ms") > 0;
+    on_outcome_({.events = 1,
+                 .failed = status.ok() ? 0U : 1U,
+                 .refused = refused ? 1U : 0U,
+                 .hinted = hinted ? 1U : 0U,
+                 .sent_ns = call->sent_ns});
     const std::lock_guard lock(mutex_);
     calls_.erase(call);
     delete call;
@@ -80,8 +87,7 @@ class StreamSender
   ~StreamSender() override { Finish(std::chrono::seconds(0)); }
 
   void Send(v1::PublishEventsRequest message) override {
-    Outcome sent{
-        .events = static_cast<size_t>(message.events_size()), .failed = 0, .sent_ns = NowNs()};
+    Outcome sent{.events = static_cast<size_t>(message.events_size()), .sent_ns = NowNs()};
     {
       const std::lock_guard lock(mutex_);
       if (!has_failed_) {
@@ -128,6 +134,8 @@ class StreamSender
       for (const v1::PublishOutcome& outcome : response_.outcomes()) {
         Unanswered& first = unanswered_.front();
         if (outcome.has_refused()) ++first.outcome.failed;
+        if (outcome.refused().code() == grpc::StatusCode::RESOURCE_EXHAUSTED)
+          ++first.outcome.refused;
         if (--first.left > 0) continue;
         answered.push_back(first.outcome);
         unanswered_.pop_front();

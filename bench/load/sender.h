@@ -20,6 +20,8 @@ namespace sessioncast::bench {
 struct Outcome {
   size_t events = 0;
   size_t failed = 0;    // of them: refused, or the call failed
+  size_t refused = 0;   // of the failed: RESOURCE_EXHAUSTED
+  size_t hinted = 0;    // of the refused: told when to try again (an outcome of a stream cannot)
   int64_t sent_ns = 0;  // when Send was called
 };
 

@@ -7,6 +7,7 @@
 // was not synced is left; `torn`: the first half of that) or, of a sync, an error of the disk
 // (`fails`). Kinds: log, table, manifest, current, marker (files of a store), answer (a TCP socket,
 // once a log was synced).
+// With SESSIONCAST_SLOW_SYNC_MS each sync of a log takes so much longer: a slow disk.
 //
 // Threads: any. Calls come before main() too, so everything here is set up at its first use.
 #include <dlfcn.h>
@@ -155,6 +156,11 @@ int AroundWhole(Moment moment, Whole whole) {
   Die(static_cast<size_t>(left), static_cast<size_t>(file.st_size));
 }
 
+int SlowSyncMs() {
+  const char* const milliseconds = std::getenv("SESSIONCAST_SLOW_SYNC_MS");
+  return milliseconds == nullptr ? 0 : std::atoi(milliseconds);
+}
+
 int Sync(int fd, int (*next)(int)) {
   const std::string_view kind = KindOf(fd);
   const Moment moment = IsArmed() ? MomentOf(kind, "sync") : Moment::kNone;
@@ -163,6 +169,7 @@ int Sync(int fd, int (*next)(int)) {
     errno = EIO;
     return -1;
   }
+  if (kind == "log") poll(nullptr, 0, SlowSyncMs());
   const int result = AroundWhole(moment, [&] { return next(fd); });
   struct stat file = {};
   if (kind == "log" && result == 0 && fstat(fd, &file) == 0) {

@@ -1,0 +1,19 @@
+#include "bench/load/answer_tally.h"
+
+namespace sessioncast::bench {
+
+void AnswerTally::OnSent(uint64_t events, int64_t now_ns) {
+  if (IsInWindow(now_ns)) offered += events;
+}
+
+void AnswerTally::OnOutcome(const Outcome& outcome, int64_t now_ns) {
+  if (!IsInWindow(now_ns)) return;
+  acknowledged += outcome.events - outcome.failed;
+  refused += outcome.refused;
+  hinted += outcome.hinted;
+  failed += outcome.failed - outcome.refused;
+  if (outcome.events > outcome.failed) acknowledged_ns.Record(now_ns - outcome.sent_ns);
+  if (outcome.refused > 0) refused_ns.Record(now_ns - outcome.sent_ns);
+}
+
+}  // namespace sessioncast::bench
