@@ -64,6 +64,7 @@ class Stage:
         self.edge = None
         self.more_edges = []
         self.control_environment = {}
+        self.control_flags = []
         self.without_proxies = False  # before control: what they cost is not measured, and nothing cut
         self.edge_listen = "localhost:0"
         self.edge_flags = EDGE_FLAGS
@@ -123,6 +124,7 @@ class Stage:
             "--grpc_listen=localhost:0",
             f"--store=rocksdb:{self.store}",
             f"--store_free_bytes_min={STORE_FREE_BYTES_MIN}",
+            *self.control_flags,
         ]
 
     def edge_command(self):
