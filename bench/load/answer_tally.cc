@@ -2,8 +2,10 @@
 
 namespace sessioncast::bench {
 
-void AnswerTally::OnSent(uint64_t events, int64_t now_ns) {
-  if (IsInWindow(now_ns)) offered += events;
+void AnswerTally::OnSent(uint64_t events, int64_t intended_ns, int64_t now_ns) {
+  if (!IsInWindow(now_ns)) return;
+  offered += events;
+  late_ns.Record(now_ns - intended_ns);
 }
 
 void AnswerTally::OnOutcome(const Outcome& outcome, int64_t now_ns) {

@@ -15,7 +15,8 @@ class AnswerTally {
   AnswerTally(int64_t window_begin_ns, int64_t window_end_ns)
       : window_begin_ns_(window_begin_ns), window_end_ns_(window_end_ns) {}
 
-  void OnSent(uint64_t events, int64_t now_ns);
+  // `intended_ns`: when it should have been.
+  void OnSent(uint64_t events, int64_t intended_ns, int64_t now_ns);
   // A message that was refused in part counts as its events do; its time counts for both.
   void OnOutcome(const Outcome& outcome, int64_t now_ns);
 
@@ -24,6 +25,7 @@ class AnswerTally {
   uint64_t refused = 0;  // RESOURCE_EXHAUSTED
   uint64_t hinted = 0;   // of the refused: told when to try again
   uint64_t failed = 0;   // in any other way
+  Histogram late_ns;     // of the sending
   Histogram acknowledged_ns;
   Histogram refused_ns;
 

@@ -36,7 +36,7 @@ class Offer {
       int64_t time_ns = 0;
       for (uint32_t i = 0; i < options_.publish.batch; ++i) time_ns = source_.AddTo(message);
       SleepUntil(time_ns);
-      if (HasRoom(message.events_size())) senders_[turn % senders_.size()]->Send(message);
+      if (HasRoom(message.events_size(), time_ns)) senders_[turn % senders_.size()]->Send(message);
     }
   }
 
@@ -48,11 +48,11 @@ class Offer {
   }
 
  private:
-  bool HasRoom(uint64_t events) {
+  bool HasRoom(uint64_t events, int64_t intended_ns) {
     const std::lock_guard lock(mutex_);
     if (in_flight_ + events > kInFlightEventsMax) return false;
     in_flight_ += events;
-    tally_.OnSent(events, NowNs());
+    tally_.OnSent(events, intended_ns, NowNs());
     return true;
   }
 
@@ -91,6 +91,7 @@ nlohmann::json RunOffer(const OfferOptions& options) {
           {"refused", tally.refused},
           {"refused_with_hint", tally.hinted},
           {"failed", tally.failed},
+          {"late_us", LatencyJson(tally.late_ns)},
           {"latency_us", LatencyJson(tally.acknowledged_ns)},
           {"refusal_latency_us", LatencyJson(tally.refused_ns)},
           {"cpu_us_server", used.server_cpu_us},

@@ -31,10 +31,12 @@ TEST(AnswerTallyTest, ARefusalDoesNotMakeAcknowledgementsLookFast) {
 TEST(AnswerTallyTest, OnlyWhatHappensWithinTheWindowCounts) {
   AnswerTally tally(kBegin, kEnd);
   for (const int64_t now_ns : {kBegin - 1, kBegin, kEnd - 1, kEnd}) {
-    tally.OnSent(1, now_ns);
+    tally.OnSent(1, now_ns - 7, now_ns);
     tally.OnOutcome({.events = 1, .sent_ns = 500}, now_ns);
   }
   EXPECT_EQ(tally.offered, 2U);
+  EXPECT_EQ(tally.late_ns.count(), 2U);
+  EXPECT_EQ(tally.late_ns.max(), 7);
   EXPECT_EQ(tally.acknowledged, 2U);
 }
 
