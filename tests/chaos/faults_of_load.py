@@ -9,17 +9,19 @@ class Overload(Fault):
     """Three times the publishes that control can take, and no publisher that waits for another."""
 
     name = "overload"
-    how = "a disk whose syncs take 20 ms longer (by a library that is preloaded) and 64 KiB for publishes in flight make a capacity, which is measured in a closed loop; then three times that is offered in an open loop (bench_load)"
+    how = "a disk whose syncs take 20 ms longer (by a library that is preloaded) and 32 KiB for publishes in flight make a capacity, which is measured in a closed loop; then three times that is offered in an open loop (bench_load)"
     holds = "G19 G1: at least 80 % of the capacity is acknowledged, the rest refused with RESOURCE_EXHAUSTED and told when to try again, 99 % of that within 50 ms"
     hits_min = 3
     seconds = 24
     late_s_max = 120
     sync_ms = 20
-    room_bytes = 64 * 1024
+    room_bytes = 32 * 1024
     # A closed loop that fills the room.
-    in_flight = 220
+    in_flight = 110
     times = 3
-    offered_part_min = 0.9
+    offered_part_min = 0.95
+    # Of bench_load's own sending: past it the machine, which it shares, has no CPU left for either.
+    late_p99_ms_max = 10
     goodput_part_min = 0.8
     refusal_p99_ms_max = 50
     publishers = {"mode": "unary", "sessions": 100, "connections": 2}
@@ -43,8 +45,9 @@ class Overload(Fault):
         rate = self.times * capacity
         offer = await load.publish(stage, "offer", **window, rate=rate, seconds=3)
         said = self.described(capacity, offer)
-        if offer["offered_a_second"] < self.offered_part_min * rate:
-            stage.options.say(f"    could not be offered: {said}")
+        late_ms = offer["late_us"]["p99"] / 1e3
+        if offer["offered_a_second"] < self.offered_part_min * rate or late_ms > self.late_p99_ms_max:
+            stage.options.say(f"    could not be offered in time (p99 {late_ms:.1f} ms late): {said}")
             return
         stage.hit(said)
         stage.wrong += [f"{wrong}: {said}" for wrong in self.broken(capacity, offer)]

@@ -18,6 +18,7 @@ AS_PROMISED = {
     "refused": 6_600,
     "refused_with_hint": 6_600,
     "failed": 0,
+    "late_us": {"p99": 10_000},
     "latency_us": {"p99": 90_000},
     "refusal_latency_us": {"p50": 1_000, "p99": 50_000, "max": 70_000},
 }
@@ -66,7 +67,8 @@ class Judgement(unittest.TestCase):
         self.assert_wrong("nothing was refused", refused=0, refused_with_hint=0)
 
     def test_what_could_not_be_offered_says_nothing(self):
-        self.assertEqual(self.strike(offered_a_second=2_600, refused=0), ([], False))
+        self.assertEqual(self.strike(offered_a_second=2_800, refused=0), ([], False))
+        self.assertEqual(self.strike(late_us={"p99": 11_000}, refused=0), ([], False))
 
 
 if __name__ == "__main__":
