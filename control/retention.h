@@ -9,7 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 
 #include "absl/time/time.h"
 
@@ -48,7 +48,7 @@ class Retention {
   absl::Duration age_max() const { return absl::Milliseconds(options_.age_ms_max); }
 
   RetentionOptions options_;
-  std::deque<Segment> segments_;
+  std::list<Segment> segments_;
 };
 
 }  // namespace sessioncast::control

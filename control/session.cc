@@ -48,7 +48,7 @@ void Session::Loaded(History loaded, uint64_t of_generation, Effects& effects) {
   generation = of_generation;
   chain = std::make_shared<AppendChain>();
   state = State::kReady;
-  std::deque<Operation> waiting = std::move(line);
+  std::list<Operation> waiting = std::move(line);
   line.clear();
   for (Operation& operation : waiting) operation(this, effects);
   WakeSubscribers(effects);
@@ -56,7 +56,7 @@ void Session::Loaded(History loaded, uint64_t of_generation, Effects& effects) {
 
 void Session::LoadFailed(const absl::Status& why, Effects& effects) {
   state = State::kUnloaded;
-  std::deque<Operation> waiting = std::move(line);
+  std::list<Operation> waiting = std::move(line);
   line.clear();
   for (Operation& operation : waiting) operation(why, effects);
 }

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -80,7 +79,7 @@ class Session {
   uint64_t generation = 0;             // of the store that it was loaded from
   std::shared_ptr<AppendChain> chain;  // of the appends since it was loaded
   size_t appends_in_flight = 0;
-  std::deque<Operation> line;
+  std::list<Operation> line;
   std::set<std::shared_ptr<Subscriber>> subscribers;
   // It could not be loaded, and will be tried again.
   bool retry_waits = false;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,7 +54,7 @@ class Hub::Reader {
   Pace pace;
   size_t reads = 0;                                // in flight
   std::vector<Subscription*> subscriptions;
-  std::deque<std::weak_ptr<Subscription>> line;    // wait for room
+  std::list<std::weak_ptr<Subscription>> line;     // wait for room
   std::function<void(const CursorMove&)> queued;   // null but for BrokenRule::kCursorAtEnqueue
 };
 
