@@ -281,7 +281,7 @@ absl::StatusOr<StoredSession> RocksDbStore::FindSession(const rocksdb::ReadOptio
   if (status.IsNotFound()) return StoredSession();
   if (!status.ok()) return StoreError(status);
   absl::StatusOr<StoredSession> session = ReadSession(key, value);
-  if (!session.ok()) return session;
+  if (!session.ok()) return session.status();
   if (absl::Status moved = MoveToLastEvent(options, *session); !moved.ok()) return moved;
   return session;
 }
@@ -540,8 +540,9 @@ absl::StatusOr<std::vector<v1::SessionSummary>> RocksDbStore::ListSessions(
     if (at->key() == after) continue;
     absl::StatusOr<StoredSession> session = ReadSession(View(at->key()), View(at->value()));
     if (!session.ok()) return session.status();
+    // One whose last event is damaged is listed as its record has it.
     absl::Status moved = MoveToLastEvent(options, *session);
-    if (!moved.ok()) return moved;
+    if (!moved.ok() && !absl::IsDataLoss(moved)) return moved;
     sessions.push_back(std::move(session->summary));
   }
   if (!at->status().ok()) return StoreError(at->status());
