@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,8 @@ namespace {
 
 // What a session costs beside its history.
 constexpr size_t kSessionOverheadBytes = 1'024;
+// A session may well be used again until so long after it was used.
+constexpr absl::Duration kUnused = absl::Seconds(10);
 
 void Run(Effects effects) {
   for (absl::AnyInvocable<void()>& effect : effects) effect();
@@ -27,6 +30,11 @@ absl::Status ValidateEnd(const ClarificationEnd& end) {
   return ValidateResponse(end.response.value_or(""));
 }
 
+absl::Status ValidatePublication(const Publication& publication) {
+  if (absl::Status status = Validate(publication.event); !status.ok()) return status;
+  return ValidateIdempotencyKey(publication.idempotency_key);
+}
+
 absl::StatusOr<Published> ResultOf(const Answer& answer) {
   if (answer.outcome != Answer::Outcome::kRefused) {
     return Published{answer.position, answer.outcome == Answer::Outcome::kDuplicate};
@@ -35,6 +43,24 @@ absl::StatusOr<Published> ResultOf(const Answer& answer) {
   v1::ErrorDetail detail;
   *detail.mutable_winner() = EventOf(*answer.winner).clarification();
   return WithDetail(answer.refusal, detail);
+}
+
+// What was appended behind what the piece has.
+void AddTo(StoreAppend& piece, Answer& answer) {
+  if (piece.events.empty()) piece.after = std::move(answer.after);
+  std::move(answer.appended.begin(), answer.appended.end(), std::back_inserter(piece.events));
+  if (answer.fold.has_value()) piece.session.fold = std::move(answer.fold);
+  std::vector<Deadline>& set = piece.deadlines_set;
+  for (Deadline& cleared : answer.deadlines_cleared) {
+    // The store clears before it sets.
+    const auto found = std::find(set.begin(), set.end(), cleared);
+    if (found == set.end()) {
+      piece.deadlines_cleared.push_back(std::move(cleared));
+    } else {
+      set.erase(found);
+    }
+  }
+  std::move(answer.deadlines_set.begin(), answer.deadlines_set.end(), std::back_inserter(set));
 }
 
 }  // namespace
@@ -55,7 +81,7 @@ LivePage Broker::Subscription::Next(size_t bytes_max) {
   LivePage live;
   if (!broker_.IsReady(session_)) return live;
   const History& history = session_.history;
-  const v1::Position top = history.top();
+  const Position top = history.top();
   if (!cursor_.has_value() || !history.Has(*cursor_) || !history.Holds(cursor_->sequence())) {
     live.announced = top;
     cursor_ = top;
@@ -108,6 +134,7 @@ Session& Broker::FindOrAdd(Shard& shard, const std::string& session_id) {
     slot->use = shard.by_use.begin();
   }
   shard.by_use.splice(shard.by_use.begin(), shard.by_use, slot->use);
+  slot->used = options_.clock();
   return *slot;
 }
 
@@ -190,8 +217,7 @@ void Broker::RetryLoad(Shard& shard, const std::string& session_id) {
   Run(std::move(effects));
 }
 
-void Broker::Append(const std::string& session_id, size_t bytes, AppendTo append,
-                    Done<Published> done) {
+void Broker::Append(const std::string& session_id, size_t bytes, AppendTo append, Appended done) {
   if (absl::Status writable = store_.CheckWritable(); !writable.ok()) {
     return done(std::move(writable));
   }
@@ -200,41 +226,68 @@ void Broker::Append(const std::string& session_id, size_t bytes, AppendTo append
   // The room is free before the caller knows, since it may publish again at once.
   auto answered = [done = std::move(done),
                    room = std::make_unique<CommitQueue::Reservation>(*std::move(room))](
-                      absl::StatusOr<Published> result) mutable {
+                      absl::StatusOr<Outcomes> outcomes) mutable {
     room.reset();
-    done(std::move(result));
+    done(std::move(outcomes));
   };
   With(session_id,
-       [this, append = std::move(append), answered = Done<Published>(std::move(answered))](
+       [this, append = std::move(append), answered = Appended(std::move(answered))](
            absl::StatusOr<Session*> session, Effects& effects) mutable {
-         if (!session.ok()) return Tell<Published>(effects, std::move(answered), session.status());
+         if (!session.ok()) return Tell<Outcomes>(effects, std::move(answered), session.status());
          const bool first = (*session)->history.assigned() == 0;
          const Stamp stamp{options_.clock(), first ? FreshEpoch() : std::string()};
          Settle(**session, append((*session)->history, stamp), std::move(answered), effects);
        });
 }
 
-void Broker::Settle(Session& session, Answer answer, Done<Published> done, Effects& effects) {
-  if (!answer.appended.empty()) Commit(session, answer, nullptr);
+void Broker::AppendOne(const std::string& session_id, size_t bytes,
+                       absl::AnyInvocable<Answer(History&, const Stamp&)> append,
+                       Done<Published> done) {
+  Append(
+      session_id, bytes,
+      [append = std::move(append)](History& history, const Stamp& stamp) mutable {
+        return History::Answers{append(history, stamp)};
+      },
+      [done = std::move(done)](absl::StatusOr<Outcomes> outcomes) mutable {
+        if (!outcomes.ok()) return done(outcomes.status());
+        done(std::move(outcomes->front()));
+      });
+}
+
+void Broker::Settle(Session& session, History::Answers answers, Appended done, Effects& effects) {
+  struct Waiting {
+    absl::StatusOr<Published> outcome;
+    uint64_t rests_on;
+  };
+  absl::InlinedVector<Waiting, 1> waiting;
+  uint64_t rests_on = 0;
+  bool appends = false;
+  for (const Answer& answer : answers) {
+    waiting.push_back({ResultOf(answer), answer.rests_on});
+    rests_on = std::max(rests_on, answer.rests_on);
+    appends |= !answer.appended.empty();
+  }
+  if (appends) Commit(session, absl::MakeSpan(answers), nullptr);
   session.WaitFor(
-      answer.rests_on,
-      [done = std::move(done), result = ResultOf(answer)](absl::Status durable) mutable {
-        if (!durable.ok()) return done(std::move(durable));
-        done(std::move(result));
+      rests_on,
+      [done = std::move(done), waiting = std::move(waiting)](const absl::Status& durable,
+                                                             uint64_t through) mutable {
+        Outcomes outcomes;
+        for (Waiting& one : waiting) {
+          if (one.rests_on > through) one.outcome = durable;
+          outcomes.push_back(std::move(one.outcome));
+        }
+        done(std::move(outcomes));
       },
       effects);
 }
 
-void Broker::Commit(Session& session, Answer& answer, DeadlineThread::Acted acted) {
+void Broker::Commit(Session& session, absl::Span<Answer> answers, DeadlineThread::Acted acted) {
   auto append = std::make_shared<StoreAppend>();
   append->session_id = session.id;
   append->chain = session.chain;
-  append->after = std::move(answer.after);
-  append->events = std::move(answer.appended);
   append->session = session.history.AssignedSession();
-  append->session.fold = std::move(answer.fold);
-  append->deadlines_set = std::move(answer.deadlines_set);
-  append->deadlines_cleared = std::move(answer.deadlines_cleared);
+  for (Answer& answer : answers) AddTo(*append, answer);
   Push(session, std::move(append), std::move(acted));
 }
 
@@ -331,34 +384,36 @@ void Broker::Settled(Shard& shard, Session& session) {
   }
   Count(session);
   // The sweep found nothing but what was in use: what is idle since leaves by itself.
-  if (shed_from_bytes_ > 0 && BytesToShed() > 0 && session.IsIdle()) Erase(shard, session);
+  if (shed_from_bytes_ > 0 && HasTooMuch() && session.IsIdle()) Erase(shard, session);
 }
 
 // Outside of locks, after each use that may have cost memory. One thread sheds at a time; one that
-// comes meanwhile leaves its part to that one, which looks again.
+// comes meanwhile leaves its part to that one, which looks again. It sheds some more than it has
+// to, since it looks through sessions to find what may go.
 void Broker::ShedMemory() {
-  while (BytesToShed() > 0 && histories_bytes_ >= shed_from_bytes_ && !shedding_.exchange(true)) {
-    for (const Shed what : {Shed::kIdleSessions, Shed::kWindows}) {
-      while (BytesToShed() > 0 && ShedFromAllShards(what) > 0) {
+  const size_t spare = options_.histories_bytes_max / 64;
+  const size_t goal = options_.histories_bytes_max - spare;
+  while (HasTooMuch() && histories_bytes_ >= shed_from_bytes_ && !shedding_.exchange(true)) {
+    for (const Shed what : {Shed::kUnusedSessions, Shed::kWindows, Shed::kIdleSessions}) {
+      while (BytesAbove(goal) > 0 && ShedFromAllShards(what, goal) > 0) {
       }
     }
     // If all the rest is in use, it is not looked through again for each event.
-    const size_t growth = BytesToShed() == 0 ? 0 : options_.histories_bytes_max / 64;
-    shed_from_bytes_ = growth == 0 ? 0 : histories_bytes_ + growth;
+    shed_from_bytes_ = HasTooMuch() ? histories_bytes_ + spare : 0;
     shedding_ = false;
   }
 }
 
-size_t Broker::BytesToShed() const {
+size_t Broker::BytesAbove(size_t goal_bytes) const {
   const size_t bytes = histories_bytes_;
-  return bytes > options_.histories_bytes_max ? bytes - options_.histories_bytes_max : 0;
+  return bytes > goal_bytes ? bytes - goal_bytes : 0;
 }
 
-size_t Broker::ShedFromAllShards(Shed what) {
+size_t Broker::ShedFromAllShards(Shed what, size_t goal_bytes) {
   // Each gives its part, so that of all sessions about the least recently used leave.
-  const size_t part = BytesToShed() / shards_.size() + 1;
+  const size_t part = BytesAbove(goal_bytes) / shards_.size() + 1;
   size_t bytes = 0;
-  for (size_t i = 0; i < shards_.size() && BytesToShed() > 0; ++i) {
+  for (size_t i = 0; i < shards_.size() && BytesAbove(goal_bytes) > 0; ++i) {
     Shard& shard = *shards_[shed_next_shard_++ % shards_.size()];
     absl::MutexLock lock(&shard.mutex);
     bytes += ShedFrom(shard, what, part);
@@ -367,11 +422,13 @@ size_t Broker::ShedFromAllShards(Shed what) {
 }
 
 size_t Broker::ShedFrom(Shard& shard, Shed what, size_t bytes_wanted) {
+  const absl::Time unused_since = options_.clock() - kUnused;
   size_t bytes = 0;
   for (auto at = shard.by_use.end(); at != shard.by_use.begin() && bytes < bytes_wanted;) {
     Session& session = **--at;
+    if (what == Shed::kUnusedSessions && session.used > unused_since) break;
     const size_t before = session.bytes_counted;
-    if (what == Shed::kIdleSessions && session.IsIdle()) {
+    if (what != Shed::kWindows && session.IsIdle()) {
       ++at;  // stays where it is
       Erase(shard, session);
       bytes += before;
@@ -398,25 +455,51 @@ void Broker::Erase(Shard& shard, Session& session) {
 }
 
 void Broker::Publish(v1::Event event, std::string idempotency_key, Done<Published> done) {
-  if (absl::Status status = Validate(event); !status.ok()) return done(std::move(status));
-  if (absl::Status status = ValidateIdempotencyKey(idempotency_key); !status.ok())
-    return done(std::move(status));
   const std::string session_id = event.session_id();
-  const size_t bytes = event.ByteSizeLong();
+  std::vector<Publication> one;
+  one.push_back({std::move(event), std::move(idempotency_key)});
+  PublishAll(session_id, std::move(one), [done = std::move(done)](Outcomes outcomes) mutable {
+    done(std::move(outcomes.front()));
+  });
+}
+
+void Broker::PublishAll(const std::string& session_id, std::vector<Publication> publications,
+                        AllDone done) {
+  Outcomes outcomes;  // of what is refused here; the others have a place in it
+  std::vector<Publication> valid;
+  size_t bytes = 0;
+  for (Publication& publication : publications) {
+    if (absl::Status status = ValidatePublication(publication); !status.ok()) {
+      outcomes.push_back(std::move(status));
+      continue;
+    }
+    outcomes.push_back(Published());
+    bytes += publication.event.ByteSizeLong();
+    valid.push_back(std::move(publication));
+  }
+  if (valid.empty()) return done(std::move(outcomes));
   Append(
       session_id, bytes,
-      [event = std::move(event), key = std::move(idempotency_key)](History& history,
-                                                                   const Stamp& stamp) mutable {
-        return history.Append(std::move(event), std::move(key), stamp);
+      [valid = std::move(valid)](History& history, const Stamp& stamp) mutable {
+        return history.AppendAll(std::move(valid), stamp);
       },
-      std::move(done));
+      [done = std::move(done), outcomes = std::move(outcomes)](
+          absl::StatusOr<Outcomes> appended) mutable {
+        size_t next = 0;
+        for (absl::StatusOr<Published>& outcome : outcomes) {
+          if (outcome.ok()) {
+            outcome = appended.ok() ? std::move((*appended)[next++]) : appended.status();
+          }
+        }
+        done(std::move(outcomes));
+      });
 }
 
 void Broker::Ask(v1::Event event, Done<Published> done) {
   if (absl::Status status = Validate(event); !status.ok()) return done(std::move(status));
   const std::string session_id = event.session_id();
   const size_t bytes = event.ByteSizeLong();
-  Append(
+  AppendOne(
       session_id, bytes,
       [event = std::move(event)](History& history, const Stamp& stamp) mutable {
         return history.Ask(std::move(event), stamp);
@@ -428,7 +511,7 @@ void Broker::EndClarification(ClarificationEnd end, Done<Published> done) {
   if (absl::Status status = ValidateEnd(end); !status.ok()) return done(std::move(status));
   const std::string session_id = end.session_id;
   const size_t bytes = end.response.value_or("").size();
-  Append(
+  AppendOne(
       session_id, bytes,
       [end = std::move(end)](History& history, const Stamp& stamp) {
         return history.EndClarification(end, stamp);

@@ -19,13 +19,16 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "control/clock.h"
 #include "control/commit_queue.h"
 #include "control/deadline_thread.h"
 #include "control/history.h"
 #include "control/loop.h"
+#include "control/position.h"
 #include "control/session.h"
 #include "control/store.h"
 #include "control/worker_pool.h"
@@ -48,7 +51,7 @@ struct BrokerOptions {
 };
 
 struct Published {
-  v1::Position position;
+  Position position;
   // The key, or the question, had been seen.
   bool duplicate = false;
 };
@@ -56,7 +59,7 @@ struct Published {
 struct ReadRequest {
   std::string session_id;
   // {"", 0}: from sequence 1.
-  v1::Position after;
+  Position after;
   PageLimits limits;
 };
 
@@ -65,14 +68,14 @@ struct FoldRequest {
   std::string session_id;
   uint64_t after_sequence = 0;
   // The top of its first piece; nothing: this is the first.
-  std::optional<v1::Position> through = std::nullopt;
+  std::optional<Position> through = std::nullopt;
   size_t bytes_max = 256 * 1024;  // one event always fits
 };
 
 struct ReadPage {
   enum class Outcome { kPage, kOutOfRange };
   Outcome outcome = Outcome::kPage;
-  v1::Position top;
+  Position top;
   // Up to where the page covers the log.
   uint64_t through = 0;
   std::vector<StoredEventPtr> events;
@@ -83,7 +86,7 @@ struct ReadPage {
 // What a live reader gets at one time.
 struct LivePage {
   // Live reading begins, or was interrupted: events follow from behind here.
-  std::optional<v1::Position> announced;
+  std::optional<Position> announced;
   std::vector<StoredEventPtr> events;
   // There may be more at once.
   bool more = false;
@@ -120,11 +123,13 @@ class Broker {
     Shard& shard_;
     Session& session_;
     std::shared_ptr<Subscriber> subscriber_;
-    std::optional<v1::Position> cursor_;
+    std::optional<Position> cursor_;
   };
 
   template <typename T>
   using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
+  using Outcomes = absl::InlinedVector<absl::StatusOr<Published>, 1>;
+  using AllDone = absl::AnyInvocable<void(Outcomes)>;
 
   Broker(Store& store, BrokerOptions options);
   // What was accepted is answered first. Subscriptions end before.
@@ -132,6 +137,11 @@ class Broker {
 
   // Appends one event; done when it is durable. UNAVAILABLE: it may be stored, or not.
   void Publish(v1::Event event, std::string idempotency_key, Done<Published> done);
+  // Appends what came together for one session, in order: each is judged by itself, and what is
+  // accepted is stored in one piece. Done when all is known, with an outcome for each, in order.
+  // Holds the session's shard meanwhile, so that it should be few.
+  void PublishAll(const std::string& session_id, std::vector<Publication> publications,
+                  AllDone done);
 
   // Publishes a pending clarification, or finds the one of its id if the question is the same.
   void Ask(v1::Event event, Done<Published> done);
@@ -160,18 +170,23 @@ class Broker {
                                           std::function<void()> wake);
 
  private:
-  using AppendTo = absl::AnyInvocable<Answer(History&, const Stamp&)>;
+  using AppendTo = absl::AnyInvocable<History::Answers(History&, const Stamp&)>;
 
   Shard& ShardOf(const std::string& session_id);
   Session& FindOrAdd(Shard& shard, const std::string& session_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   // Runs the operation when the session is ready.
   void With(const std::string& session_id, Session::Operation operation);
-  void Append(const std::string& session_id, size_t bytes, AppendTo append, Done<Published> done);
-  // Hands what was appended to the store, and answers when the answer may be given.
-  void Settle(Session& session, Answer answer, Done<Published> done, Effects& effects);
+  // `append` gives an answer for each that it was asked for. `done` is called with those, or at
+  // once with why not.
+  using Appended = absl::AnyInvocable<void(absl::StatusOr<Outcomes>)>;
+  void Append(const std::string& session_id, size_t bytes, AppendTo append, Appended done);
+  void AppendOne(const std::string& session_id, size_t bytes,
+                 absl::AnyInvocable<Answer(History&, const Stamp&)> append, Done<Published> done);
+  // Hands what was appended to the store, and answers when the answers may be given.
+  void Settle(Session& session, History::Answers answers, Appended done, Effects& effects);
   // `acted`: with the store's outcome.
-  void Commit(Session& session, Answer& answer, DeadlineThread::Acted acted);
+  void Commit(Session& session, absl::Span<Answer> answers, DeadlineThread::Acted acted);
   void Push(Session& session, StoreAppendPtr append, DeadlineThread::Acted acted);
   void Committed(Shard& shard, Session& session, const StoreAppend& append,
                  const AppendOutcome& outcome);
@@ -199,13 +214,16 @@ class Broker {
   // After each use: what it costs; it may leave.
   void Settled(Shard& shard, Session& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   void Count(Session& session);
-  // Holds histories_bytes_max over all shards. Idle sessions leave first, then what those in use
-  // have of their recent events.
-  enum class Shed { kIdleSessions, kWindows };
+  // Holds histories_bytes_max over all shards. Sessions that nobody has used for a while leave
+  // first, then what is in memory of recent events, since to load a session takes all its events,
+  // then idle sessions.
+  enum class Shed { kUnusedSessions, kWindows, kIdleSessions };
   void ShedMemory();
-  size_t BytesToShed() const;
+  bool HasTooMuch() const { return histories_bytes_ > options_.histories_bytes_max; }
+  // What there is above `goal_bytes`.
+  size_t BytesAbove(size_t goal_bytes) const;
   // How many bytes went; 0: there is nothing more of it.
-  size_t ShedFromAllShards(Shed what);
+  size_t ShedFromAllShards(Shed what, size_t goal_bytes);
   size_t ShedFrom(Shard& shard, Shed what, size_t bytes_wanted)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   void Erase(Shard& shard, Session& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);

@@ -46,7 +46,7 @@ void Broker::LookAtSession(const Deadline& deadline, DeadlineThread::Acted acted
         case History::Due::kExpiry:
         case History::Due::kLater: {
           Answer answer = session.history.PassDeadline(deadline, {now, ""});
-          return Commit(session, answer, std::move(acted));
+          return Commit(session, absl::MakeSpan(&answer, 1), std::move(acted));
         }
       }
     }

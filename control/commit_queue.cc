@@ -37,6 +37,7 @@ absl::StatusOr<CommitQueue::Reservation> CommitQueue::Reserve(size_t bytes) {
 
 void CommitQueue::Push(StoreAppendPtr append, Done done) {
   absl::MutexLock lock(&mutex_);
+  queued_.events += append->events.size();
   queued_.appends.push_back(std::move(append));
   queued_.done.push_back(std::move(done));
 }
@@ -61,15 +62,33 @@ bool CommitQueue::WriteGroup() {
     }
     std::swap(group, queued_);
   }
-  if (group.appends.size() > 1)
+  if (group.events > 1)
     next_group_ = SteadyClock::now() + std::chrono::microseconds(options_.interval_us);
   group.outcomes = store_.Commit(group.appends);
   for (size_t i = 0; i < group.appends.size(); ++i) {
     if (!group.outcomes[i].status.ok()) BreakChain(*group.appends[i]);
   }
-  absl::MutexLock lock(&mutex_);
-  committed_.push_back(std::move(group));
+  std::vector<Group> told;
+  {
+    absl::MutexLock lock(&mutex_);
+    const bool in_order = committed_.empty() && !telling_;
+    const bool is_small = group.events <= options_.small_group_events_max;
+    if (!in_order || !is_small || !queued_.appends.empty()) {
+      committed_.push_back(std::move(group));
+      return true;
+    }
+    told.push_back(std::move(group));
+  }
+  Tell(std::move(told));
   return true;
+}
+
+void CommitQueue::Tell(std::vector<Group> groups) {
+  options_.around_telling([&groups] {
+    for (Group& group : groups) {
+      for (size_t i = 0; i < group.done.size(); ++i) group.done[i](group.outcomes[i]);
+    }
+  });
 }
 
 bool CommitQueue::TellOutcomes() {
@@ -78,10 +97,11 @@ bool CommitQueue::TellOutcomes() {
     absl::MutexLock lock(&mutex_);
     if (committed_.empty()) return false;
     std::swap(groups, committed_);
+    telling_ = true;
   }
-  for (Group& group : groups) {
-    for (size_t i = 0; i < group.done.size(); ++i) group.done[i](group.outcomes[i]);
-  }
+  Tell(std::move(groups));
+  absl::MutexLock lock(&mutex_);
+  telling_ = false;
   return true;
 }
 

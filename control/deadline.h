@@ -16,6 +16,8 @@ struct Deadline {
   std::string clarification_id;
 
   bool is_of_session() const { return clarification_id.empty(); }
+
+  friend bool operator==(const Deadline&, const Deadline&) = default;
 };
 
 }  // namespace sessioncast::control

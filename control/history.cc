@@ -32,10 +32,9 @@ History::History(std::string session_id, HistoryOptions options)
 
 void History::Restore(const StoredSession& session) {
   assert(assigned_.sequence == 0);
-  epoch_ = session.summary.position().epoch();
-  create_time_ = FromTimestamp(session.summary.create_time());
-  durable_ = {session.first_sequence - 1, FromTimestamp(session.summary.update_time()),
-              session.first_sequence};
+  epoch_ = session.position.epoch();
+  create_time_ = session.create_time;
+  durable_ = {session.first_sequence - 1, session.update_time, session.first_sequence};
   assigned_ = durable_;
   if (!session.fold.has_value()) return;
   durable_fold_.Restore(*session.fold);
@@ -53,6 +52,25 @@ void History::Restore(const StoredEventPtr& event) {
 }
 
 Answer History::Append(v1::Event event, std::string idempotency_key, const Stamp& stamp) {
+  std::vector<Publication> one;
+  one.push_back({std::move(event), std::move(idempotency_key)});
+  return std::move(AppendAll(std::move(one), stamp).front());
+}
+
+History::Answers History::AppendAll(std::vector<Publication> publications, const Stamp& stamp) {
+  Answers answers;
+  const uint64_t after = assigned_.sequence;
+  Answer* last = nullptr;
+  answers.reserve(publications.size());
+  for (auto& [event, key] : publications) {
+    answers.push_back(Judge(std::move(event), std::move(key), stamp));
+    if (!answers.back().appended.empty()) last = &answers.back();
+  }
+  if (last != nullptr) EndAppend(after, stamp, *last);
+  return answers;
+}
+
+Answer History::Judge(v1::Event event, std::string idempotency_key, const Stamp& stamp) {
   const uint64_t payload_hash = idempotency_key.empty() ? 0 : PayloadHash(event);
   if (std::optional<Answer> known = FindKey(idempotency_key, payload_hash); known.has_value())
     return *known;
@@ -69,7 +87,6 @@ Answer History::Append(v1::Event event, std::string idempotency_key, const Stamp
     CancelOpenClarifications(stamp, answer);
   }
   Assign(std::move(event), std::move(idempotency_key), payload_hash, stamp, answer);
-  EndAppend(stamp, answer);
   return answer;
 }
 
@@ -108,7 +125,7 @@ Answer History::EndClarification(const ClarificationEnd& end, const Stamp& stamp
   }
   Answer answer = BeginAppend();
   Assign(EndOfClarification(*known, end.status, end.response), "", 0, stamp, answer);
-  EndAppend(stamp, answer);
+  EndAppend(answer.after.sequence(), stamp, answer);
   return answer;
 }
 
@@ -143,7 +160,7 @@ Answer History::PassDeadline(const Deadline& passed, const Stamp& stamp) {
   if (DueAt(stamp.now) == Due::kExpiry) {
     CancelOpenClarifications(stamp, answer);
     Assign(ExpiryOf(session_id_, assigned_fold_.LastProgress()), "", 0, stamp, answer);
-    EndAppend(stamp, answer);
+    EndAppend(answer.after.sequence(), stamp, answer);
   }
   answer.deadlines_cleared.push_back(passed);
   answer.deadlines_set.push_back(NextDeadline(stamp.now));
@@ -238,9 +255,8 @@ void History::Assign(v1::Event event, std::string idempotency_key, uint64_t payl
   answer.position = PositionOf(assigned_.sequence);
 }
 
-void History::EndAppend(const Stamp& stamp, Answer& answer) {
-  const uint64_t first =
-      retention_.FirstToKeep(assigned_.first, answer.after.sequence() + 1, stamp.now);
+void History::EndAppend(uint64_t after, const Stamp& stamp, Answer& answer) {
+  const uint64_t first = retention_.FirstToKeep(assigned_.first, after + 1, stamp.now);
   if (first == assigned_.first) return;
   assigned_.first = first;
   pending_.back().head = assigned_;
@@ -321,17 +337,13 @@ void History::ForgetWindow() {
   window_bytes_ = 0;
 }
 
-v1::Position History::PositionOf(uint64_t sequence) const {
-  v1::Position position;
-  if (sequence == 0) return position;
-  position.set_epoch(epoch_);
-  position.set_sequence(sequence);
-  return position;
+Position History::PositionOf(uint64_t sequence) const {
+  return sequence == 0 ? Position() : Position(epoch_, sequence);
 }
 
-v1::Position History::top() const { return PositionOf(durable_.sequence); }
+Position History::top() const { return PositionOf(durable_.sequence); }
 
-bool History::Has(const v1::Position& position) const {
+bool History::Has(const Position& position) const {
   const bool from_start = position.epoch().empty() && position.sequence() == 0;
   if (durable_.sequence == 0) return from_start;
   if (position.epoch() != epoch_ && !from_start) return false;
@@ -351,7 +363,7 @@ Page History::Read(uint64_t after, PageLimits limits) const {
 SnapshotView History::Snapshot() const {
   SnapshotView view;
   const FoldTotals& totals = durable_fold_.totals();
-  view.summary = SummaryOf(durable_, totals);
+  view.summary = SummaryOf(session_id_, SessionAt(durable_, totals));
   view.events = durable_fold_.Events(0);
   view.clarifications_left_out = totals.clarifications_left_out;
   view.model_results_left_out = totals.model_results_left_out;
@@ -359,17 +371,12 @@ SnapshotView History::Snapshot() const {
 }
 
 StoredSession History::AssignedSession() const {
-  return {SummaryOf(assigned_, assigned_fold_.totals()), assigned_.first, std::nullopt};
+  return SessionAt(assigned_, assigned_fold_.totals());
 }
 
-v1::SessionSummary History::SummaryOf(const Head& head, const FoldTotals& totals) const {
-  v1::SessionSummary summary;
-  summary.set_session_id(session_id_);
-  summary.set_status(totals.status);
-  *summary.mutable_position() = PositionOf(head.sequence);
-  *summary.mutable_create_time() = ToTimestamp(create_time_);
-  *summary.mutable_update_time() = ToTimestamp(head.time);
-  return summary;
+StoredSession History::SessionAt(const Head& head, const FoldTotals& totals) const {
+  return {PositionOf(head.sequence), totals.status, create_time_, head.time,
+          head.first,                std::nullopt};
 }
 
 size_t History::bytes_held() const {

@@ -23,11 +23,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "control/deadline.h"
 #include "control/event.h"
 #include "control/fold.h"
 #include "control/pager.h"
+#include "control/position.h"
 #include "control/retention.h"
 #include "control/stored_session.h"
 #include "sessioncast/v1/session_service.pb.h"
@@ -53,18 +55,23 @@ struct Stamp {
   std::string fresh_epoch;  // becomes the session's with its first event
 };
 
+struct Publication {
+  v1::Event event;
+  std::string idempotency_key;  // "": none
+};
+
 struct Answer {
   enum class Outcome { kAppended, kDuplicate, kRefused };
   Outcome outcome = Outcome::kRefused;
   absl::Status refusal;
   // Of the event that was appended, or had been.
-  v1::Position position;
+  Position position;
   // The answer may be given when this sequence is durable; 0: at once.
   uint64_t rests_on = 0;
   // With a refusal because a clarification has ended: the event that ended it.
   StoredEventPtr winner;
   // To be stored, in one piece: what was appended, behind this position ...
-  v1::Position after;
+  Position after;
   std::vector<StoredEventPtr> appended;
   std::vector<Deadline> deadlines_set;
   std::vector<Deadline> deadlines_cleared;
@@ -101,6 +108,10 @@ class History {
 
   // Appends a valid event.
   Answer Append(v1::Event event, std::string idempotency_key, const Stamp& stamp);
+  // Appends valid events, each as if it came alone, but that older ones leave with the last. What
+  // is appended is to be stored in one piece.
+  using Answers = absl::InlinedVector<Answer, 1>;
+  Answers AppendAll(std::vector<Publication> publications, const Stamp& stamp);
   // Appends a pending clarification, or finds it (kDuplicate) if it was asked before with the same
   // question.
   Answer Ask(v1::Event event, const Stamp& stamp);
@@ -119,10 +130,10 @@ class History {
   void Drop(uint64_t first);
 
   // Of the last durable event; {"", 0} before the first.
-  v1::Position top() const;
+  Position top() const;
   // Whether reading can go on behind it: {"", 0}, or a position of this epoch not above the top,
   // and what follows it is kept.
-  bool Has(const v1::Position& position) const;
+  bool Has(const Position& position) const;
   // Whether what is behind `after` is in memory.
   bool Holds(uint64_t after) const { return after >= durable_.sequence - window_.size(); }
   // A page of what is behind `after`, which it holds.
@@ -135,6 +146,7 @@ class History {
   // As it will be when all that is assigned is durable; without the fold.
   StoredSession AssignedSession() const;
   uint64_t assigned() const { return assigned_.sequence; }
+  uint64_t durable() const { return durable_.sequence; }
 
   // Leaves nothing of the recent events in memory; they are read from the store then.
   void ForgetWindow();
@@ -159,6 +171,7 @@ class History {
     uint64_t payload_hash;
   };
 
+  Answer Judge(v1::Event event, std::string idempotency_key, const Stamp& stamp);
   Answer BeginAppend() const;
   // The one place where an event gets its position.
   void Assign(v1::Event event, std::string idempotency_key, uint64_t payload_hash,
@@ -170,13 +183,14 @@ class History {
   bool AwaitsAnswer() const;
   absl::Duration time_to_live() const { return absl::Milliseconds(options_.time_to_live_ms); }
   absl::Duration ended_kept() const { return absl::Milliseconds(options_.ended_kept_ms); }
-  // After the last event of an append: what is over the limits leaves with it.
-  void EndAppend(const Stamp& stamp, Answer& answer);
+  // After the last event of an append, which began behind `after`: of what was there before it,
+  // what is over the limits leaves with it.
+  void EndAppend(uint64_t after, const Stamp& stamp, Answer& answer);
   std::optional<Answer> FindKey(const std::string& idempotency_key, uint64_t payload_hash) const;
   std::optional<Answer> RefuseClarification(const v1::Event& event) const;
   Answer Refuse(absl::Status status, uint64_t rests_on) const;
-  v1::Position PositionOf(uint64_t sequence) const;
-  v1::SessionSummary SummaryOf(const Head& head, const FoldTotals& totals) const;
+  Position PositionOf(uint64_t sequence) const;
+  StoredSession SessionAt(const Head& head, const FoldTotals& totals) const;
   void RememberKey(const StoredEvent& event);
   void ForgetKeysFrom(uint64_t sequence);
   void ForgetKeysBefore(uint64_t sequence);

@@ -10,6 +10,7 @@
 #include "tools/daemon/lock_checks.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
+#include "tools/daemon/one_poller.h"
 #include "tools/daemon/signals.h"
 #include "tools/daemon/stop_deadline.h"
 
@@ -20,6 +21,7 @@ constexpr int kExitUsage = 2;
 int Run(const sessioncast::control::ServerOptions& options,
         const sessioncast::daemon::MetricsOptions& metrics_options,
         sessioncast::daemon::StopSignals& signals) {
+  const sessioncast::daemon::OnePoller one_poller;
   const auto server = sessioncast::control::Server::Start(options);
   if (!server.ok()) {
     spdlog::error("control does not start: {}", std::string(server.status().message()));

@@ -24,8 +24,8 @@ std::vector<AppendOutcome> MemoryStore::Commit(absl::Span<const StoreAppendPtr> 
 
 AppendOutcome MemoryStore::Append(const StoreAppend& append) {
   const auto found = logs_.find(append.session_id);
-  const v1::Position top =
-      found == logs_.end() ? v1::Position() : found->second.session.summary.position();
+  const Position top =
+      found == logs_.end() ? Position() : found->second.session.position;
   if (absl::Status behind = CheckBehind(append, top); !behind.ok()) return {std::move(behind), top};
   size_t bytes = 0;
   for (const StoredEventPtr& event : append.events) bytes += event->bytes_held();
@@ -91,13 +91,13 @@ absl::StatusOr<std::vector<StoredEventPtr>> MemoryStore::EventsOf(const StoreRan
   const auto found = logs_.find(range.session_id);
   if (found == logs_.end()) return absl::OutOfRangeError("there is no such session any more");
   const StoredSession& session = found->second.session;
-  if (session.summary.position().epoch() != range.epoch) {
+  if (session.position.epoch() != range.epoch) {
     return absl::OutOfRangeError("the session has another epoch");
   }
   if (range.after + 1 < session.first_sequence) {
     return absl::OutOfRangeError("the events are not kept any more");
   }
-  if (range.through > session.summary.position().sequence()) {
+  if (range.through > session.position.sequence()) {
     return absl::DataLossError("events are missing in the store");
   }
   const auto begin = found->second.events.begin() +
@@ -122,7 +122,7 @@ absl::StatusOr<std::vector<v1::SessionSummary>> MemoryStore::ListSessions(
   std::vector<v1::SessionSummary> sessions;
   for (auto at = logs_.upper_bound(after_session_id); at != logs_.end(); ++at) {
     if (sessions.size() == sessions_max) break;
-    sessions.push_back(at->second.session.summary);
+    sessions.push_back(SummaryOf(at->first, at->second.session));
   }
   return sessions;
 }

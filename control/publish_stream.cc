@@ -1,6 +1,8 @@
 #include "control/publish_stream.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "control/grpc_status.h"
@@ -10,6 +12,8 @@ namespace {
 
 constexpr int kOutcomesPerMessageMax = 5'000;
 constexpr size_t kStopsMax = 10'000;
+// Events of one session that are handed over at one time.
+constexpr int kTogetherMax = 64;
 
 v1::PublishOutcome Refused(const absl::Status& status) {
   v1::PublishOutcome outcome;
@@ -65,33 +69,54 @@ void PublishStream::OnReadDone(bool ok) {
     accepting_ = ok;
     if (!ok) return GoOn();
   }
-  for (v1::PublishEventRequest& event : *request_.mutable_events()) Accept(event);
+  Accept(request_);
   absl::MutexLock lock(&mutex_);
   accepting_ = false;
   GoOn();
 }
 
-void PublishStream::Accept(v1::PublishEventRequest& event) {
+void PublishStream::Accept(v1::PublishEventsRequest& message) {
   uint64_t number = 0;
+  std::vector<bool> passes;
   {
     absl::MutexLock lock(&mutex_);
-    Entry& entry = entries_.emplace_back();
-    number = entry.number = next_number_++;
-    entry.session_id = event.event().session_id();
-    entry.idempotency_key = event.idempotency_key();
-    entry.bytes = event.ByteSizeLong();
-    bytes_ += entry.bytes;
-    if (!MayPass(entry)) {
-      entry.outcome = BehindUnknown();
-      entry.known = true;
-      return;
-    }
-    ++unknown_;
+    number = next_number_;
+    for (const v1::PublishEventRequest& event : message.events()) passes.push_back(Add(event));
   }
-  broker_.Publish(std::move(*event.mutable_event()), std::move(*event.mutable_idempotency_key()),
-                  [self = shared_from_this(), number](absl::StatusOr<Published> published) {
-                    self->Known(number, published);
-                  });
+  for (int at = 0; at < message.events_size();) {
+    const int first = at;
+    const std::string session_id = message.events(first).event().session_id();
+    std::vector<Publication> together;
+    while (at < message.events_size() && at - first < kTogetherMax && passes[at] &&
+           message.events(at).event().session_id() == session_id) {
+      v1::PublishEventRequest& event = *message.mutable_events(at++);
+      together.push_back(
+          {std::move(*event.mutable_event()), std::move(*event.mutable_idempotency_key())});
+    }
+    if (together.empty()) {
+      ++at;
+      continue;
+    }
+    broker_.PublishAll(session_id, std::move(together),
+                       [self = shared_from_this(), of = number + first](
+                           const Broker::Outcomes& outcomes) { self->Known(of, outcomes); });
+  }
+}
+
+bool PublishStream::Add(const v1::PublishEventRequest& event) {
+  Entry& entry = entries_.emplace_back();
+  entry.number = next_number_++;
+  entry.session_id = event.event().session_id();
+  entry.idempotency_key = event.idempotency_key();
+  entry.bytes = event.ByteSizeLong();
+  bytes_ += entry.bytes;
+  if (MayPass(entry)) {
+    ++unknown_;
+    return true;
+  }
+  entry.outcome = BehindUnknown();
+  entry.known = true;
+  return false;
 }
 
 bool PublishStream::MayPass(const Entry& entry) {
@@ -103,12 +128,14 @@ bool PublishStream::MayPass(const Entry& entry) {
   return true;
 }
 
-void PublishStream::Known(uint64_t number, const absl::StatusOr<Published>& published) {
+void PublishStream::Known(uint64_t first, const Broker::Outcomes& outcomes) {
   absl::MutexLock lock(&mutex_);
-  Entry& entry = entries_[number - entries_.front().number];
-  entry.outcome = OutcomeOf(published);
-  entry.known = true;
-  --unknown_;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    Entry& entry = entries_[first + i - entries_.front().number];
+    entry.outcome = OutcomeOf(outcomes[i]);
+    entry.known = true;
+  }
+  unknown_ -= outcomes.size();
   GoOn();
 }
 

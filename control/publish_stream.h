@@ -66,12 +66,15 @@ class PublishStream
   void OnDone() override;
   void Drain() override;
 
-  void Accept(v1::PublishEventRequest& event);
+  // Hands a message's events to the broker, those that follow each other in one session together.
+  void Accept(v1::PublishEventsRequest& message);
   // Whether the event may go to the broker; it lets a stopped session go on if it is the one waited
   // for.
   bool MayPass(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Known(uint64_t number, const absl::StatusOr<Published>& published)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether the broker is to have it.
+  bool Add(const v1::PublishEventRequest& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of the entries from `first` on.
+  void Known(uint64_t first, const Broker::Outcomes& outcomes) ABSL_LOCKS_EXCLUDED(mutex_);
   void WriteDue() ABSL_LOCKS_EXCLUDED(mutex_);
   // Writes what is known at the front, reads on when there is room, finishes when there is nothing
   // more to come.

@@ -90,9 +90,9 @@ EventRecord RecordOf(const StoredEvent& event) {
   return record;
 }
 
-SessionRecord RecordOf(const StoredSession& session) {
+SessionRecord RecordOf(const std::string& session_id, const StoredSession& session) {
   SessionRecord record;
-  record.set_summary(session.summary.SerializeAsString());
+  record.set_summary(SummaryOf(session_id, session).SerializeAsString());
   record.set_first_sequence(session.first_sequence);
   return record;
 }
@@ -120,12 +120,16 @@ absl::StatusOr<StoredEventPtr> ReadEvent(std::string_view key, std::string_view 
 
 absl::StatusOr<StoredSession> ReadSession(std::string_view key, std::string_view value) {
   SessionRecord record;
-  StoredSession session;
-  if (!Unseal(key, value, record) || !session.summary.ParseFromString(record.summary())) {
+  v1::SessionSummary summary;
+  if (!Unseal(key, value, record) || !summary.ParseFromString(record.summary())) {
     return absl::DataLossError("store: a session's record is damaged");
   }
-  session.first_sequence = record.first_sequence();
-  return session;
+  return StoredSession{summary.position(),
+                       summary.status(),
+                       FromTimestamp(summary.create_time()),
+                       FromTimestamp(summary.update_time()),
+                       record.first_sequence(),
+                       std::nullopt};
 }
 
 absl::StatusOr<FoldState> ReadFold(std::string_view key, std::string_view value) {

@@ -41,7 +41,7 @@ std::string DeadlineKey(const Deadline& deadline);
 absl::StatusOr<Deadline> ReadDeadline(std::string_view key);
 
 EventRecord RecordOf(const StoredEvent& event);
-SessionRecord RecordOf(const StoredSession& session);
+SessionRecord RecordOf(const std::string& session_id, const StoredSession& session);
 FoldRecord RecordOf(const FoldState& fold);
 
 // The record as it is stored under the key.

@@ -213,11 +213,12 @@ absl::Status RocksDbStore::RenewEpochs(uint64_t commits) {
        at->Next()) {
     absl::StatusOr<StoredSession> session = ReadSession(View(at->key()), View(at->value()));
     absl::Status status = session.status();
-    if (status.ok()) status = MoveToLastEvent({}, *session);
-    if (status.ok()) status = RenewEpoch(*session);
+    const std::string session_id = at->key().ToString().substr(1);
+    if (status.ok()) status = MoveToLastEvent({}, session_id, *session);
+    if (status.ok()) status = RenewEpoch(session_id, *session);
     // A session that cannot be read cannot be appended to either: its epoch may stay.
     if (!status.ok() && !absl::IsDataLoss(status)) return status;
-    if (!status.ok()) spdlog::error("{}: {}", at->key().ToString().substr(1), status.ToString());
+    if (!status.ok()) spdlog::error("{}: {}", session_id, status.ToString());
     if (++renewed % kRenewalsShownEach == 0) spdlog::info("store: {} new epochs", renewed);
   }
   // What lies behind a damaged block would keep its epoch, and could be appended to.
@@ -230,9 +231,8 @@ absl::Status RocksDbStore::RenewEpochs(uint64_t commits) {
   return absl::OkStatus();
 }
 
-absl::Status RocksDbStore::RenewEpoch(const StoredSession& session) {
-  const v1::Position old = session.summary.position();
-  const std::string& id = session.summary.session_id();
+absl::Status RocksDbStore::RenewEpoch(const std::string& id, const StoredSession& session) {
+  const Position& old = session.position;
   const std::string epoch = FreshEpoch();
   rocksdb::WriteBatch batch;
   const StoreRange kept{id, old.epoch(), session.first_sequence - 1, old.sequence()};
@@ -248,8 +248,8 @@ absl::Status RocksDbStore::RenewEpoch(const StoredSession& session) {
     PutRecord(FoldKey(id), RecordOf(*fold), batch);
   }
   StoredSession renewed = session;
-  renewed.summary.mutable_position()->set_epoch(epoch);
-  PutRecord(SessionKey(id), RecordOf(renewed), batch);
+  renewed.position.set_epoch(epoch);
+  PutRecord(SessionKey(id), RecordOf(id, renewed), batch);
   const rocksdb::Status written = db_->Write(Synced(), &batch);
   return written.ok() ? absl::OkStatus() : StoreError(written);
 }
@@ -282,15 +282,16 @@ absl::StatusOr<StoredSession> RocksDbStore::FindSession(const rocksdb::ReadOptio
   if (!status.ok()) return StoreError(status);
   absl::StatusOr<StoredSession> session = ReadSession(key, value);
   if (!session.ok()) return session.status();
-  if (absl::Status moved = MoveToLastEvent(options, *session); !moved.ok()) return moved;
+  if (absl::Status moved = MoveToLastEvent(options, session_id, *session); !moved.ok())
+    return moved;
   return session;
 }
 
 absl::Status RocksDbStore::MoveToLastEvent(const rocksdb::ReadOptions& options,
+                                           const std::string& session_id,
                                            StoredSession& session) {
-  v1::SessionSummary& summary = session.summary;
-  const std::string first_key = EventKey(summary.session_id(), summary.position().sequence());
-  const std::string end_key = EventKey(summary.session_id(), UINT64_MAX);
+  const std::string first_key = EventKey(session_id, session.position.sequence());
+  const std::string end_key = EventKey(session_id, UINT64_MAX);
   const rocksdb::Slice first(first_key);
   const rocksdb::Slice end(end_key);
   rocksdb::ReadOptions bounded = options;
@@ -300,13 +301,13 @@ absl::Status RocksDbStore::MoveToLastEvent(const rocksdb::ReadOptions& options,
   at->SeekToLast();
   if (!at->status().ok()) return StoreError(at->status());
   const absl::Status missing = absl::DataLossError("store: events are missing");
-  const bool keeps_none = session.first_sequence > summary.position().sequence();
+  const bool keeps_none = session.first_sequence > session.position.sequence();
   if (!at->Valid()) return keeps_none ? absl::OkStatus() : missing;
   const absl::StatusOr<StoredEventPtr> last = ReadEvent(View(at->key()), View(at->value()));
   if (!last.ok()) return last.status();
-  if ((*last)->epoch != summary.position().epoch()) return missing;
-  summary.mutable_position()->set_sequence((*last)->sequence);
-  *summary.mutable_update_time() = ToTimestamp((*last)->time);
+  if ((*last)->epoch != session.position.epoch()) return missing;
+  session.position.set_sequence((*last)->sequence);
+  session.update_time = (*last)->time;
   return absl::OkStatus();
 }
 
@@ -330,8 +331,7 @@ absl::StatusOr<RocksDbStore::Top> RocksDbStore::FindTop(const std::string& sessi
   if (const auto known = tops_.find(session_id); known != tops_.end()) return known->second;
   absl::StatusOr<StoredSession> session = FindSession({}, session_id);
   if (!session.ok()) return session.status();
-  return Top{std::move(*session->summary.mutable_position()), session->summary.status(),
-             session->first_sequence};
+  return Top{std::move(session->position), session->status, session->first_sequence};
 }
 
 void RocksDbStore::PutGroup(absl::Span<const StoreAppendPtr> group,
@@ -357,7 +357,7 @@ void RocksDbStore::PutGroup(absl::Span<const StoreAppendPtr> group,
       continue;
     }
     Put(append, top.first_sequence, batch);
-    const Top after = {append.session.summary.position(), append.session.summary.status(),
+    const Top after = {append.session.position, append.session.status,
                        append.session.first_sequence};  // nothing, if it was removed
     if (append.removes_session) {
       records.erase(append.session_id);
@@ -367,7 +367,7 @@ void RocksDbStore::PutGroup(absl::Span<const StoreAppendPtr> group,
     top = after;
   }
   for (const auto& [id, session] : records) {
-    PutRecord(SessionKey(id), RecordOf(*session), batch);
+    PutRecord(SessionKey(id), RecordOf(id, *session), batch);
   }
 }
 
@@ -492,7 +492,7 @@ absl::Status RocksDbStore::Load(const std::string& session_id,
   options.snapshot = snapshot.snapshot();
   absl::StatusOr<StoredSession> found = FindSession(options, session_id);
   if (!found.ok()) return found.status();
-  const v1::Position top = found->summary.position();
+  const Position top = found->position;
   if (top.sequence() == 0) return absl::OkStatus();
   if (found->first_sequence > 1) {
     absl::StatusOr<FoldState> fold = FindFold(options, session_id);
@@ -516,7 +516,7 @@ absl::Status RocksDbStore::ReadRange(const StoreRange& range,
   options.snapshot = snapshot.snapshot();
   const absl::StatusOr<StoredSession> session = FindSession(options, range.session_id);
   if (!session.ok()) return session.status();
-  const v1::Position& top = session->summary.position();
+  const Position& top = session->position;
   if (top.epoch() != range.epoch) return absl::OutOfRangeError("the session has another epoch");
   if (range.after + 1 < session->first_sequence) {
     return absl::OutOfRangeError("the events are not kept any more");
@@ -541,9 +541,10 @@ absl::StatusOr<std::vector<v1::SessionSummary>> RocksDbStore::ListSessions(
     absl::StatusOr<StoredSession> session = ReadSession(View(at->key()), View(at->value()));
     if (!session.ok()) return session.status();
     // One whose last event is damaged is listed as its record has it.
-    absl::Status moved = MoveToLastEvent(options, *session);
+    const std::string session_id = at->key().ToString().substr(1);
+    absl::Status moved = MoveToLastEvent(options, session_id, *session);
     if (!moved.ok() && !absl::IsDataLoss(moved)) return moved;
-    sessions.push_back(std::move(session->summary));
+    sessions.push_back(SummaryOf(session_id, *session));
   }
   if (!at->status().ok()) return StoreError(at->status());
   return sessions;

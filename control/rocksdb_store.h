@@ -24,6 +24,7 @@
 #include "absl/synchronization/mutex.h"
 #include "control/clock.h"
 #include "control/commit_marker.h"
+#include "control/position.h"
 #include "control/store.h"
 
 namespace rocksdb {
@@ -93,7 +94,7 @@ class RocksDbStore : public Store {
 
   // The last event of a session, as it is known without reading.
   struct Top {
-    v1::Position position;  // {"", 0}: there is no such session
+    Position position;  // {"", 0}: there is no such session
     v1::SessionStatus status = v1::SESSION_STATUS_UNSPECIFIED;
     uint64_t first_sequence = 1;
   };
@@ -105,7 +106,8 @@ class RocksDbStore : public Store {
       ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
   // A record's position and update time are those of a later event, if there is one: the record is
   // not put with each.
-  absl::Status MoveToLastEvent(const rocksdb::ReadOptions& options, StoredSession& session)
+  absl::Status MoveToLastEvent(const rocksdb::ReadOptions& options, const std::string& session_id,
+                               StoredSession& session)
       ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
   absl::StatusOr<FoldState> FindFold(const rocksdb::ReadOptions& options,
                                      const std::string& session_id)
@@ -116,7 +118,8 @@ class RocksDbStore : public Store {
       ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
 
   absl::Status RenewEpochs(uint64_t commits) ABSL_EXCLUSIVE_LOCKS_REQUIRED(db_mutex_);
-  absl::Status RenewEpoch(const StoredSession& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(db_mutex_);
+  absl::Status RenewEpoch(const std::string& id, const StoredSession& session)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(db_mutex_);
 
   absl::StatusOr<Top> FindTop(const std::string& session_id) ABSL_SHARED_LOCKS_REQUIRED(db_mutex_);
   // Whether the session's record need not be put for the one behind `top`.

@@ -44,6 +44,15 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const ServerOptions& options) {
       absl::StrCat("store '", options.store, "': must be rocksdb:DIRECTORY or memory"));
 }
 
+// Streams write once what a group of commits gives them.
+BrokerOptions WithCork(BrokerOptions options) {
+  options.commit_queue.around_telling = [](absl::FunctionRef<void()> tell) {
+    const WriteCork cork;
+    tell();
+  };
+  return options;
+}
+
 }  // namespace
 
 // Each uses those before it.
@@ -52,7 +61,7 @@ struct Server::Parts {
       : options(std::move(given)),
         store(std::move(opened)),
         listener(std::move(bound)),
-        broker(std::make_unique<Broker>(*store, options.broker)),
+        broker(std::make_unique<Broker>(*store, WithCork(options.broker))),
         pacer(std::chrono::microseconds(options.write_interval_us)),
         session_service(*broker, pacer, options.session_service),
         edge_service(*broker, pacer, options.attach) {}

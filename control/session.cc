@@ -10,8 +10,10 @@ Session::Session(std::string id, HistoryOptions options)
     : id(std::move(id)), history(this->id, options) {}
 
 void Session::WaitFor(uint64_t sequence, Waiter waiter, Effects& effects) {
-  if (sequence <= history.top().sequence()) {
-    effects.push_back([waiter = std::move(waiter)]() mutable { waiter(absl::OkStatus()); });
+  const uint64_t through = history.durable();
+  if (sequence <= through) {
+    effects.push_back(
+        [waiter = std::move(waiter), through]() mutable { waiter(absl::OkStatus(), through); });
   } else {
     waiters_.emplace(sequence, std::move(waiter));
   }
@@ -23,7 +25,9 @@ void Session::AppendStored(uint64_t through, Effects& effects) {
   history.Durable(through);
   const auto end = waiters_.upper_bound(through);
   for (auto at = waiters_.begin(); at != end; at = waiters_.erase(at)) {
-    effects.push_back([waiter = std::move(at->second)]() mutable { waiter(absl::OkStatus()); });
+    effects.push_back([waiter = std::move(at->second), through]() mutable {
+      waiter(absl::OkStatus(), through);
+    });
   }
   WakeSubscribers(effects);
 }
@@ -39,7 +43,9 @@ void Session::Fail(uint64_t first, const absl::Status& why, Effects& effects) {
   const absl::Status unknown = absl::UnavailableError(absl::StrCat(
       "the event may or may not be stored, publish it again with its key: ", why.message()));
   for (auto at = waiters_.lower_bound(first); at != waiters_.end(); at = waiters_.erase(at)) {
-    effects.push_back([waiter = std::move(at->second), unknown]() mutable { waiter(unknown); });
+    effects.push_back([waiter = std::move(at->second), unknown, first]() mutable {
+      waiter(unknown, first - 1);
+    });
   }
 }
 

@@ -21,6 +21,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "control/history.h"
 #include "control/store.h"
 
@@ -53,8 +54,8 @@ class Session {
   };
   // Runs under the mutex, with the session once it is ready, or with why it will not be.
   using Operation = absl::AnyInvocable<void(absl::StatusOr<Session*>, Effects&)>;
-  // OK: what the answer rests on is durable.
-  using Waiter = absl::AnyInvocable<void(absl::Status)>;
+  // OK: what the answer rests on is durable. Else, only what is up to `through`.
+  using Waiter = absl::AnyInvocable<void(const absl::Status&, uint64_t through)>;
 
   Session(std::string id, HistoryOptions options);
 
@@ -85,6 +86,7 @@ class Session {
   bool retry_waits = false;
   size_t bytes_counted = 0;
   std::list<Session*>::iterator use;
+  absl::Time used;  // last
 
  private:
   std::multimap<uint64_t, Waiter> waiters_;  // by the sequence that they wait for

@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "control/broker.h"
 #include "control/long_calls.h"
+#include "control/position.h"
 #include "sessioncast/v1/session_service.pb.h"
 
 namespace sessioncast::control {
@@ -51,7 +52,7 @@ class SessionStream : public grpc::ServerWriteReactor<v1::StreamSessionResponse>
   Step step_ ABSL_GUARDED_BY(mutex_) = Step::kReading;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);  // set: with this it ends
-  v1::Position position_ ABSL_GUARDED_BY(mutex_);
+  Position position_ ABSL_GUARDED_BY(mutex_);
   v1::StreamSessionResponse message_;  // gRPC's in kWriting, else the reader's
   std::unique_ptr<Broker::Subscription> subscription_;
   std::unique_ptr<LongCalls::Membership> membership_;

@@ -10,8 +10,8 @@ void BreakChain(const StoreAppend& append) {
   if (append.chain != nullptr) append.chain->broken = true;
 }
 
-absl::Status CheckBehind(const StoreAppend& append, const v1::Position& top) {
-  const v1::Position& after = append.after;
+absl::Status CheckBehind(const StoreAppend& append, const Position& top) {
+  const Position& after = append.after;
   assert(append.events.empty() || append.events.front()->sequence == after.sequence() + 1);
   if (append.chain != nullptr && append.chain->broken)
     return absl::AbortedError("what it rests on was not stored");

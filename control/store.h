@@ -20,6 +20,7 @@
 #include "absl/types/span.h"
 #include "control/deadline.h"
 #include "control/event.h"
+#include "control/position.h"
 #include "control/stored_session.h"
 #include "sessioncast/v1/session_service.pb.h"
 
@@ -37,7 +38,7 @@ struct AppendChain {
 struct StoreAppend {
   std::string session_id;
   // The top that it is for.
-  v1::Position after;
+  Position after;
   // Dense, of one epoch; the first follows `after`.
   std::vector<StoredEventPtr> events;
   // The session after it. Kept events below its first are removed; it has a fold then, and that one
@@ -57,7 +58,7 @@ void BreakChain(const StoreAppend& append);
 
 // ABORTED unless `top`, {"", 0} without a session, is the one that the append is for, and its chain
 // is whole; breaks it.
-absl::Status CheckBehind(const StoreAppend& append, const v1::Position& top);
+absl::Status CheckBehind(const StoreAppend& append, const Position& top);
 
 // What a caller is told when the store could not read: DATA_LOSS stays, since trying again is of no
 // use; everything else is UNAVAILABLE.
@@ -67,7 +68,7 @@ struct AppendOutcome {
   // OK: durable. ABORTED: not stored, since the top is another. Others: unknown.
   absl::Status status;
   // With ABORTED: the true top; {"", 0}: there is no such session.
-  v1::Position top;
+  Position top;
 };
 
 // Events of one session with after < sequence <= through.

@@ -48,8 +48,26 @@ void WritePacer::Run() {
   }
 }
 
+namespace {
+thread_local WriteCork* cork_of_thread = nullptr;
+}  // namespace
+
+WriteCork::WriteCork() { cork_of_thread = this; }
+
+WriteCork::~WriteCork() {
+  cork_of_thread = nullptr;
+  for (const std::function<void()>& due : waiting_) due();
+}
+
+WriteCork* WriteCork::current() { return cork_of_thread; }
+
 bool WritePace::MayWrite(std::function<void()> due) {
   if (waits_) return false;
+  if (WriteCork* const cork = WriteCork::current()) {
+    waits_ = true;
+    cork->AtEnd(std::move(due));
+    return false;
+  }
   const WritePacer::Time now = std::chrono::steady_clock::now();
   if (now - written_ >= pacer_.interval()) {
     written_ = now;

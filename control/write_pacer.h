@@ -3,12 +3,15 @@
 //
 // Threads: WritePacer from any; it has a thread of its own, which calls those whose time has come,
 // outside of its mutex. WritePace belongs to a stream, and is guarded by that one's mutex.
+// WriteCork is on the stack of the thread that it is for.
 #pragma once
 
 #include <chrono>
 #include <deque>
 #include <functional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -41,6 +44,23 @@ class WritePacer {
   std::deque<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
+};
+
+// While it lives, no stream writes on this thread; at its end each that would have is called once.
+// Not nested.
+class WriteCork {
+ public:
+  WriteCork();
+  ~WriteCork();
+  WriteCork(const WriteCork&) = delete;
+  WriteCork& operator=(const WriteCork&) = delete;
+
+  // That of the calling thread; null: it has none.
+  static WriteCork* current();
+  void AtEnd(std::function<void()> due) { waiting_.push_back(std::move(due)); }
+
+ private:
+  std::vector<std::function<void()>> waiting_;
 };
 
 class WritePace {

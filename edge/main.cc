@@ -12,6 +12,7 @@
 #include "tools/daemon/lock_checks.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
+#include "tools/daemon/one_poller.h"
 #include "tools/daemon/signals.h"
 #include "tools/daemon/stop_deadline.h"
 
@@ -40,6 +41,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   spdlog::info("control is at {}", control);
+  const sessioncast::daemon::OnePoller one_poller;
   auto server =
       sessioncast::edge::Server::Start(options, sessioncast::edge::ControlChannel(control));
   if (!server.ok()) {

@@ -57,7 +57,7 @@ ROOMS = {
 # the layer of the longest prefix that is (`history_fold` to `history`).
 LAYERS = {
     "control": [
-        ["utf8", "random", "loop", "worker_pool", "error_detail", "clock", "commit_marker"],
+        ["utf8", "random", "position", "loop", "worker_pool", "error_detail", "clock", "commit_marker"],
         ["validate", "handling", "deadline", "retention"],
         ["event"],
         ["fold", "pager", "stored_session"],
@@ -98,6 +98,7 @@ STRANGERS = {
 # Files without I/O, clocks and locks: no such header, no such call.
 PURE = [
     "control/utf8",
+    "control/position",
     "control/validate",
     "control/handling",
     "control/event",
@@ -136,6 +137,7 @@ LIBRARIES = {
         "edge/server",
         "client_sdk/",
         "tools/serve",
+        "tools/daemon/one_poller",
     ],
     "rocksdb/": ["control/rocksdb_store", "control/rocksdb_options"],
     "nlohmann/": ["edge/", "tools/"],

@@ -26,9 +26,8 @@ StoreAppendPtr AppendOf(const std::string& session_id, uint64_t sequence) {
   auto append = std::make_shared<StoreAppend>();
   append->session_id = session_id;
   append->after = sequence == 1 ? v1::Position() : test::PositionAt(kEpoch, sequence - 1);
-  append->session.summary.set_session_id(session_id);
-  *append->session.summary.mutable_position() = event.position();
-  append->session.summary.set_status(v1::SESSION_STATUS_ACTIVE);
+  append->session.position = event.position();
+  append->session.status = v1::SESSION_STATUS_ACTIVE;
   append->events.push_back(MakeStoredEvent(event, "", 0));
   return append;
 }

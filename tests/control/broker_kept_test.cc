@@ -27,7 +27,7 @@ TEST_F(BrokerKeptTest, APositionThatIsNotKeptAnyMoreIsAnsweredWithTheTop) {
   const auto first = Publish(ProgressEvent("s1", 10));
   PublishMany(39);
   for (int restarts = 0; restarts < 2; ++restarts) {
-    for (const v1::Position& after : {v1::Position(), first->position}) {
+    for (const v1::Position& after : {v1::Position(), v1::Position(first->position)}) {
       const auto page = Read("s1", after);
       ASSERT_TRUE(page.ok());
       EXPECT_EQ(page->outcome, ReadPage::Outcome::kOutOfRange);

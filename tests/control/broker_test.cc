@@ -239,6 +239,8 @@ TEST_F(BrokerTest, IdleSessionsLeaveMemoryAndComeBackWhole) {
 
 TEST_F(BrokerTest, AllShardsTogetherHoldTheBudgetOfHistories) {
   options_.histories_bytes_max = 300'000;
+  std::atomic<int64_t> now{0};
+  options_.clock = [&now] { return absl::FromUnixSeconds(now); };
   Restart();
   const auto holds = [this] {
     const absl::Time until = absl::Now() + kDeadline;
@@ -254,10 +256,25 @@ TEST_F(BrokerTest, AllShardsTogetherHoldTheBudgetOfHistories) {
   EXPECT_GT(broker_->histories_bytes(), options_.histories_bytes_max / 2);  // and no more left
   const int loads = store_.loads();
   for (int n = 0; n < 200; ++n) {
+    now += 60;  // nobody has used those before it for a while
     EXPECT_EQ(Read("s" + std::to_string(n), {})->events.size(), 1u);
     ASSERT_TRUE(holds()) << broker_->histories_bytes();
   }
   EXPECT_GT(store_.loads(), loads + 150);
+}
+
+TEST_F(BrokerTest, SessionsThatManyPublishIntoGiveTheirRecentEventsAndAreNotLoadedAgain) {
+  constexpr int kSessionsUsed = 50;
+  options_.histories_bytes_max = 300'000;
+  Restart();
+  const std::string text(1'000, 'x');
+  for (int round = 0; round < 20; ++round) {
+    for (int n = 0; n < kSessionsUsed; ++n)
+      ASSERT_TRUE(Publish(CustomEvent("s" + std::to_string(n), text)).ok());
+  }
+  EXPECT_EQ(store_.loads(), kSessionsUsed);
+  EXPECT_LE(broker_->histories_bytes(), options_.histories_bytes_max);
+  EXPECT_EQ(Read("s0", {})->events.size(), 20u);
 }
 
 TEST_F(BrokerTest, SessionsInUseGiveTheirRecentEventsAndLeaveOnceTheyAreNotInUse) {

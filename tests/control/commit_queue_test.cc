@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
@@ -31,6 +33,7 @@ class WatchedStore : public test::FaultyStore {
     {
       absl::MutexLock lock(&mutex_);
       seen_.push_back({group.size(), steady_clock::now()});
+      writer_ = std::this_thread::get_id();
     }
     return FaultyStore::Commit(group);
   }
@@ -38,17 +41,25 @@ class WatchedStore : public test::FaultyStore {
     absl::MutexLock lock(&mutex_);
     return seen_;
   }
+  std::thread::id writer() const {
+    absl::MutexLock lock(&mutex_);
+    return writer_;
+  }
 
  private:
   mutable absl::Mutex mutex_;
   std::vector<Seen> seen_;
+  std::thread::id writer_;
 };
 
 class CommitQueueTest : public testing::Test {
  protected:
-  void Start(microseconds interval) {
+  void Start(microseconds interval, size_t small_group_events_max = 64) {
     queue_ = std::make_unique<CommitQueue>(
-        store_, CommitQueueOptions{.interval_us = interval.count()}, StartThread);
+        store_,
+        CommitQueueOptions{.interval_us = interval.count(),
+                           .small_group_events_max = small_group_events_max},
+        StartThread);
   }
   // Of a session of its own.
   void Push() {
@@ -58,6 +69,7 @@ class CommitQueueTest : public testing::Test {
                    EXPECT_TRUE(outcome.status.ok()) << outcome.status;
                    absl::MutexLock lock(&mutex_);
                    ++told_;
+                   told_by_.insert(std::this_thread::get_id());
                  });
   }
   bool AllTold() {
@@ -80,6 +92,7 @@ class CommitQueueTest : public testing::Test {
   absl::Mutex mutex_;
   int pushed_ = 0;
   int told_ = 0;
+  std::set<std::thread::id> told_by_;
   steady_clock::time_point let_go_;  // before the group of many was begun
   std::unique_ptr<CommitQueue> queue_;  // ends first
 };
@@ -103,6 +116,18 @@ TEST_F(CommitQueueTest, BehindAGroupOfManyTheNextBeginsAnIntervalLaterWithAllTha
   ASSERT_GE(seen.size(), 3);
   EXPECT_EQ(seen[1].appends, 2);
   EXPECT_GE(seen[2].begun - let_go_, kInterval);
+}
+
+TEST_F(CommitQueueTest, WhoWritesTellsTheOutcomesOfASmallGroupAndOfNoOther) {
+  Start(microseconds(0));
+  Push();
+  ASSERT_TRUE(AllTold());
+  EXPECT_EQ(told_by_, std::set<std::thread::id>{store_.writer()});
+  told_by_.clear();
+  Start(microseconds(0), 0);
+  Push();
+  ASSERT_TRUE(AllTold());
+  EXPECT_EQ(told_by_.count(store_.writer()), 0u);
 }
 
 TEST_F(CommitQueueTest, WhoStopsDoesNotWaitForTheInterval) {

@@ -35,6 +35,7 @@ class FaultyStore : public control::MemoryStore {
       --waiting_;
       fault = fault_;
     }
+    appends_ += static_cast<int>(group.size());
     if (fault == Fault::kNone) return MemoryStore::Commit(group);
     if (fault == Fault::kStoresItButFails) MemoryStore::Commit(group);
     if (fault == Fault::kIsFull && !full_.exchange(true)) left_ = AsTheDiskHasIt(group);
@@ -88,7 +89,7 @@ class FaultyStore : public control::MemoryStore {
     EXPECT_TRUE(MemoryStore::Load(
                     session_id,
                     [&](const control::StoredSession& session) {
-                      removal->after = session.summary.position();
+                      removal->after = session.position;
                     },
                     [](const control::StoredEventPtr&) {})
                     .ok());
@@ -136,6 +137,8 @@ class FaultyStore : public control::MemoryStore {
   // Before it is used.
   void FailLoadsOf(const std::string& session_id) { damaged_.insert(session_id); }
   int loads() const { return loads_; }
+  // How many were committed, or tried.
+  int appends() const { return appends_; }
   int looks_for_deadlines() const { return looks_for_deadlines_; }
   // How often it was asked whether it takes appends.
   int checks() const { return checks_; }
@@ -157,6 +160,7 @@ class FaultyStore : public control::MemoryStore {
   std::atomic<bool> loads_fail_{false};
   std::set<std::string> damaged_;
   std::atomic<int> loads_{0};
+  std::atomic<int> appends_{0};
   std::atomic<uint64_t> generation_{0};
   std::atomic<int> looks_for_deadlines_{0};
   mutable std::atomic<int> checks_{0};

@@ -257,7 +257,7 @@ class RandomHistory {
   // What must hold of what is kept after an append; `first` was kept before it.
   void Appended(const Answer& answer, uint64_t first) {
     const control::StoredSession session = history_->AssignedSession();
-    ASSERT_EQ(session.summary.position().sequence(), model_.log.size());
+    ASSERT_EQ(session.position.sequence(), model_.log.size());
     ASSERT_GE(session.first_sequence, first);
     ASSERT_EQ(answer.fold.has_value(), session.first_sequence > first);
     const uint64_t kept = model_.log.size() - session.first_sequence + 1;

@@ -280,12 +280,12 @@ class KeptTest : public testing::Test {
   void Restart(HistoryOptions options) {
     options_ = options;
     history_.emplace(kSession, options);
-    if (stored_.summary.position().sequence() == 0) return;
+    if (stored_.position.sequence() == 0) return;
     history_->Restore(stored_);
     for (const StoredEventPtr& event : events_) history_->Restore(event);
   }
   uint64_t first() const { return stored_.first_sequence; }
-  size_t kept() const { return stored_.summary.position().sequence() - first() + 1; }
+  size_t kept() const { return stored_.position.sequence() - first() + 1; }
 
   HistoryOptions options_;
   std::optional<History> history_{std::in_place, kSession, HistoryOptions{}};

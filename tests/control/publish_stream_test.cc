@@ -88,6 +88,25 @@ TEST_F(PublishStreamTest, NothingBehindAnUnknownOutcomeIsAcceptedUntilThatEventC
   EXPECT_EQ(Outcomes(3), (Expected{2, 3, 4}));
 }
 
+TEST_F(PublishStreamTest, OutcomesAreInTheOrderOfAMessageThatHasManySessionsAndManyOfOne) {
+  v1::PublishEventsRequest request;
+  Expected expected;
+  const auto add = [&](const v1::Event& event, int outcome) {
+    *request.add_events() = PublishRequest(event, "");
+    expected.push_back(outcome);
+  };
+  int of_many = 0;
+  for (int n = 0; n < 3; ++n) {
+    add(CustomEvent("other", "x"), n + 1);
+    for (int i = 0; i < 70; ++i) add(CustomEvent("many", "x"), ++of_many);
+    add(CustomEvent("", "x"), -grpc::StatusCode::INVALID_ARGUMENT);
+  }
+  ASSERT_TRUE(stream_->Write(request));
+  EXPECT_EQ(Outcomes(expected.size()), expected);
+  // Each run of one session is a piece, a long one is two.
+  EXPECT_EQ(store_.appends(), 3 * 3);
+}
+
 TEST_F(PublishStreamTest, OtherSessionsOfTheStreamGoOn) {
   Send({"a"}, "other");
   EXPECT_EQ(Outcomes(1), (Expected{1}));

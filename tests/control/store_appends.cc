@@ -24,9 +24,8 @@ control::StoreAppend Events(const std::string& session_id, const std::string& ep
     append.events.push_back(
         control::MakeStoredEvent(event, "key" + std::to_string(sequence), sequence));
   }
-  append.session.summary.set_session_id(session_id);
-  *append.session.summary.mutable_position() = PositionAt(epoch, last);
-  append.session.summary.set_status(v1::SESSION_STATUS_ACTIVE);
+  append.session.position = PositionAt(epoch, last);
+  append.session.status = v1::SESSION_STATUS_ACTIVE;
   return append;
 }
 

@@ -151,7 +151,7 @@ Census Count(Store& store) {
     const absl::Status status = store.Load(
         SessionId(number), [&session](const control::StoredSession& found) { session = found; },
         [](const control::StoredEventPtr&) {});
-    const v1::Position& top = session.summary.position();
+    const control::Position& top = session.position;
     if (absl::IsDataLoss(status)) {
       ++census.damaged;
     } else if (!status.ok() || (top.epoch() == "e" && top.sequence() != kEvents)) {
@@ -173,7 +173,7 @@ TEST_F(StoreFaultsTest, ALossOfPowerLosesNothingThatWasAcknowledged) {
     const auto survivor = OpenCopy(copy());
     ASSERT_TRUE(survivor.ok()) << survivor.status();
     const LoadedLog log = LoadedFrom(**survivor, "s");
-    EXPECT_EQ(log.session.summary.position().epoch(), "e");
+    EXPECT_EQ(log.session.position.epoch(), "e");
     ASSERT_EQ(log.sequences.size(), sequence);
   }
 }
@@ -200,7 +200,7 @@ TEST_F(StoreFaultsTest, ALogThatWasCutGivesEverySessionANewEpoch) {
   EXPECT_EQ(Count(**survivor).renewed, kSessions);
 
   const LoadedLog log = LoadedFrom(**survivor, SessionId(0));
-  const v1::Position top = log.session.summary.position();
+  const control::Position top = log.session.position;
   ASSERT_GT(top.sequence(), 0u);
   ASSERT_LT(top.sequence(), kEvents);
   EXPECT_EQ(log.sequences.back(), top.sequence());
@@ -226,7 +226,7 @@ TEST_F(StoreFaultsTest, ANewEpochIsGivenOnce) {
     const auto survivor = OpenCopy(copy());
     ASSERT_TRUE(survivor.ok()) << survivor.status();
     const std::string found =
-        LoadedFrom(**survivor, "session-0").session.summary.position().epoch();
+        LoadedFrom(**survivor, "session-0").session.position.epoch();
     EXPECT_TRUE(start == 0 || found == epoch);
     epoch = found;
   }
@@ -397,7 +397,7 @@ TEST_F(StoreFaultsTest, AStoreThatWasFullManyTimesLosesNothing) {
   Open();
   const LoadedLog log = LoadedFrom(*store_, "s");
   EXPECT_EQ(log.sequences.size(), top);
-  EXPECT_EQ(log.session.summary.position().epoch(), "e");
+  EXPECT_EQ(log.session.position.epoch(), "e");
 }
 
 TEST_F(StoreFaultsTest, AnErrorOfASyncStopsEverythingAndIsNotTriedAgain) {

@@ -124,7 +124,7 @@ TEST_P(StoreTest, ATrimTakesWhatIsOldAndLeavesTheFold) {
   const LoadedLog log = LoadedFrom(*store_, "s");
   EXPECT_EQ(log.sequences, (Sequences{4, 5, 6, 7}));
   EXPECT_EQ(log.session.first_sequence, 4u);
-  EXPECT_EQ(log.session.summary.position().sequence(), 7u);
+  EXPECT_EQ(log.session.position.sequence(), 7u);
   ASSERT_TRUE(log.session.fold.has_value());
   EXPECT_EQ(log.session.fold->through, 7u);
   ASSERT_EQ(log.session.fold->entries.size(), 1u);
@@ -204,7 +204,7 @@ TEST_P(StoreTest, ARemovedSessionLeavesNothingAndItsIdBeginsAnew) {
   const auto none = [](const StoredEventPtr&) { return true; };
   EXPECT_TRUE(absl::IsOutOfRange(store_->ReadRange({"s", "e", 3, 7}, none)));
   Commit(*store_, {Removing("s", PositionAt("f", 2))});
-  EXPECT_EQ(LoadedFrom(*store_, "s").session.summary.position().sequence(), 0u);
+  EXPECT_EQ(LoadedFrom(*store_, "s").session.position.sequence(), 0u);
   ASSERT_EQ(store_->ListSessions("", 10)->size(), 1u);
   EXPECT_EQ(Loaded(*store_, "s1"), (Sequences{1}));
 }
@@ -257,7 +257,7 @@ TEST_P(StoreTest, AReaderBesideTrimsSeesAllOfItsRangeOrNothing) {
     last = done;  // then nothing comes in between
     const LoadedLog log = LoadedFrom(*store_, "s");
     const uint64_t first = log.session.first_sequence;
-    const uint64_t top = log.session.summary.position().sequence();
+    const uint64_t top = log.session.position.sequence();
     ASSERT_EQ(log.sequences.size(), top - first + 1);
     uint64_t expected = first;
     const absl::Status status =
@@ -344,7 +344,7 @@ TEST_P(StoreTest, DeadlinesComeInOrderOfTimeAndGoWithTheBatchThatClearsThem) {
 // since.
 TEST_P(StoreTest, ASessionIsAtItsLastEventWhateverItsRecordWasPutWith) {
   const auto status_and_top = [this] {
-    const v1::SessionSummary loaded = LoadedFrom(*store_, "s").session.summary;
+    const v1::SessionSummary loaded = SummaryOf("s", LoadedFrom(*store_, "s").session);
     const v1::SessionSummary listed = store_->ListSessions("", 1)->at(0);
     EXPECT_EQ(listed.SerializeAsString(), loaded.SerializeAsString());
     return std::make_tuple(loaded.status(), loaded.position().sequence());
@@ -353,13 +353,13 @@ TEST_P(StoreTest, ASessionIsAtItsLastEventWhateverItsRecordWasPutWith) {
   Commit(*store_, {Events("s", "e", 2, 4)});
   EXPECT_EQ(status_and_top(), std::make_tuple(v1::SESSION_STATUS_ACTIVE, 4u));
   StoreAppend processing = Events("s", "e", 5, 5);
-  processing.session.summary.set_status(v1::SESSION_STATUS_PROCESSING);
+  processing.session.status = v1::SESSION_STATUS_PROCESSING;
   StoreAppend next = Events("s", "e", 6, 6);
-  next.session.summary.set_status(v1::SESSION_STATUS_PROCESSING);
+  next.session.status = v1::SESSION_STATUS_PROCESSING;
   Commit(*store_, {processing, next});
   EXPECT_EQ(status_and_top(), std::make_tuple(v1::SESSION_STATUS_PROCESSING, 6u));
   StoreAppend last = Events("s", "e", 7, 7);
-  last.session.summary.set_status(v1::SESSION_STATUS_PROCESSING);
+  last.session.status = v1::SESSION_STATUS_PROCESSING;
   Commit(*store_, {last});
   EXPECT_EQ(status_and_top(), std::make_tuple(v1::SESSION_STATUS_PROCESSING, 7u));
 }

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
@@ -64,6 +66,27 @@ TEST(WritePaceTest, TheFirstWriteIsAtOnceAndTheNextIsDueOnceAfterAnInterval) {
   EXPECT_FALSE(pace.MayWrite([] { FAIL(); }));
   due.WaitForNotification();
   EXPECT_GE(steady_clock::now(), begin + milliseconds(20));
+  pace.Due();
+  EXPECT_TRUE(pace.MayWrite([] { FAIL(); }));
+}
+
+TEST(WriteCorkTest, WhoWouldWriteOnItsThreadIsCalledOnceAtItsEnd) {
+  WritePacer pacer(milliseconds(20));
+  WritePace pace(pacer);
+  WritePace of_another(pacer);
+  std::vector<std::string> calls;
+  {
+    const WriteCork cork;
+    EXPECT_FALSE(pace.MayWrite([&] { calls.push_back("one"); }));
+    EXPECT_FALSE(pace.MayWrite([] { FAIL(); }));
+    EXPECT_FALSE(of_another.MayWrite([&] { calls.push_back("another"); }));
+    EXPECT_TRUE(calls.empty());
+    std::thread([&pacer] {
+      WritePace elsewhere(pacer);
+      EXPECT_TRUE(elsewhere.MayWrite([] { FAIL(); }));
+    }).join();
+  }
+  EXPECT_EQ(calls, (std::vector<std::string>{"one", "another"}));
   pace.Due();
   EXPECT_TRUE(pace.MayWrite([] { FAIL(); }));
 }

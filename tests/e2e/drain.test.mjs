@@ -59,18 +59,19 @@ async function neverReads(port, sessionId) {
   });
 }
 
-// What /readyz says, from the first time it is not 200 until it cannot be reached.
-async function watchReadiness(url) {
-  const seen = [];
-  for (;;) {
+// What /readyz says until `ended`, and why it could not be asked, if so.
+async function watchReadiness(url, ended) {
+  const watch = { seen: [], failures: new Set() };
+  while (!ended.aborted) {
     try {
       const response = await fetch(`${url}/readyz`, { headers: { connection: 'close' } });
       const { draining } = await response.json();
-      seen.push({ status: response.status, draining });
-    } catch {
-      return seen;
+      watch.seen.push({ status: response.status, draining });
+    } catch (error) {
+      watch.failures.add(error.cause?.code ?? error.message);
     }
   }
+  return watch;
 }
 
 // ---- the edge
@@ -95,10 +96,13 @@ testOnBoth(
     }
 
     const { edge } = deployment;
-    const readiness = watchReadiness(deployment.url);
+    const ended = new AbortController();
+    const readiness = watchReadiness(deployment.url, ended.signal);
     const ms = await timed(() => edge.stop());
-    const draining = (await readiness).filter((answer) => answer.status === 503);
-    t.diagnostic(`out in ${ms} ms, ${draining.length} × not ready`);
+    ended.abort();
+    const { seen, failures } = await readiness;
+    const draining = seen.filter((answer) => answer.status === 503);
+    t.diagnostic(`out in ${ms} ms, ${draining.length} × not ready, then ${[...failures]}`);
     assert.ok(ms <= STOP_MS_MAX, `out in ${ms} ms`);
     assert.ok(draining.length > 0, 'not ready was never said');
     assert.ok(draining.every((answer) => answer.draining));

@@ -146,7 +146,7 @@ void NaiveLog::Append(const control::StoreAppend& append, absl::Time now) {
   for (const control::StoredEventPtr& event : append.events) {
     AppendEvent(life, *event, before, now);
   }
-  const v1::Position& named = append.session.summary.position();
+  const control::Position& named = append.session.position;
   if (named.epoch() != life.epoch || named.sequence() != life.top())
     Violate(life, absl::StrCat("the session names ", named.sequence(), " as its top"));
   CheckKept(life, append);

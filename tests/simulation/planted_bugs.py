@@ -32,7 +32,7 @@ BROKEN_RULES = [
 BUGS = {
     "acks_before_durable": (
         "control/broker.cc",
-        "session.WaitFor(\n      answer.rests_on,",
+        "session.WaitFor(\n      rests_on,",
         "session.WaitFor(\n      0,",
     ),
     "duplicate_before_durable": (

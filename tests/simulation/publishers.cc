@@ -83,6 +83,7 @@ void Publishers::Act(control::Broker& broker) {
   const uint32_t what = scheduler_.Pick(20);
   if (what == 0) return Ask(broker);
   if (what == 1) return End(broker);
+  if (what == 7 || what == 8) return PublishTogether(broker);
   std::vector<Attempt*> again;
   for (Attempt& attempt : attempts_) {
     if (!attempt.key.empty() && (attempt.unknown || attempt.calls_open > 0 || what == 2))
@@ -116,6 +117,41 @@ void Publishers::Publish(control::Broker& broker, Attempt& attempt) {
                      const absl::StatusOr<control::Published>& result) {
                    Answered(attempt, call, before, result);
                  });
+}
+
+void Publishers::PublishTogether(control::Broker& broker) {
+  struct Call {
+    Attempt* attempt;
+    uint64_t number;
+    Before before;
+  };
+  std::vector<Call> calls;
+  std::vector<control::Publication> publications;
+  const auto add = [&](Attempt& attempt) {
+    ++attempt.calls;
+    ++attempt.calls_open;
+    ++calls_open_;
+    calls.push_back({&attempt, ++calls_, Look(attempt.event, attempt.key)});
+    publications.push_back({attempt.event, attempt.key});
+  };
+  const std::string& session_id =
+      options_.sessions[scheduler_.Pick(static_cast<uint32_t>(options_.sessions.size()))];
+  for (Attempt& attempt : attempts_) {
+    if (attempt.event.session_id() == session_id && !attempt.key.empty() && scheduler_.Chance(2))
+      add(attempt);
+  }
+  for (uint32_t left = 2 + scheduler_.Pick(4); left > 0; --left) {
+    Attempt& attempt = NewAttempt();
+    attempt.event.set_session_id(session_id);
+    add(attempt);
+  }
+  broker.PublishAll(session_id, std::move(publications),
+                    [this, calls = std::move(calls)](const control::Broker::Outcomes& outcomes) {
+                      for (size_t i = 0; i < calls.size(); ++i) {
+                        const auto& [attempt, number, before] = calls[i];
+                        Answered(*attempt, number, before, outcomes[i]);
+                      }
+                    });
 }
 
 void Publishers::Ask(control::Broker& broker) {

@@ -69,6 +69,8 @@ class Publishers {
   Attempt& NewAttempt();
   v1::Event NewEvent(const std::string& session_id, const std::string& label);
   void Publish(control::Broker& broker, Attempt& attempt);
+  // Several of one session, in one call.
+  void PublishTogether(control::Broker& broker);
   void Ask(control::Broker& broker);
   void End(control::Broker& broker);
   Before Look(const v1::Event& event, const std::string& key) const;

@@ -30,6 +30,7 @@ control::BrokerOptions OptionsBy(Scheduler& scheduler) {
   options.worker_pool.threads = 2;
   options.histories_bytes_max = scheduler.Chance(50) ? 20'000 : 100'000'000;
   options.commit_queue.in_flight_bytes_max = scheduler.Chance(20) ? 600 : 1'000'000;
+  options.commit_queue.small_group_events_max = scheduler.Chance(50) ? 64 : 0;
   options.operations_waiting_max = scheduler.Chance(20) ? 3 : 1'000;
   options.cold_reads_max = scheduler.Chance(20) ? 1 : 100;
   options.deadlines.deadlines_per_round_max = 1 + scheduler.Pick(3);

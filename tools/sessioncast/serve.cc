@@ -14,6 +14,7 @@
 #include "spdlog/spdlog.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
+#include "tools/daemon/one_poller.h"
 #include "tools/daemon/signals.h"
 #include "tools/daemon/stop_deadline.h"
 #include "tools/sessioncast/commands.h"
@@ -34,6 +35,7 @@ ExitCode Serve(const ServeOptions& options) {
     std::cerr << status.message() << "\n";
     return kUsage;
   }
+  const daemon::OnePoller one_poller;
   auto control = control::Server::Start(options.control);
   if (!control.ok()) {
     spdlog::error("{}", std::string(control.status().message()));
