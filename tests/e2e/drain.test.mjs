@@ -21,7 +21,9 @@ import { SteadyPublisher } from './steady_publisher.mjs';
 const STOP_MS_MAX = 2 * 2_000;
 const START_MS_MAX = 2 * 3_000;
 const CLIENTS = 50;
-const DRAIN_MS = 500;
+// Long enough to be asked in while the machine is busy; what is promised is promised with 500.
+const DRAIN_MS = 1_500;
+const DRAINED_STOP_MS_MAX = STOP_MS_MAX + DRAIN_MS - 500;
 // Reasons after which a stock client comes back by itself.
 const COMES_BACK = new Set(['transport close', 'transport error']);
 
@@ -59,19 +61,18 @@ async function neverReads(port, sessionId) {
   });
 }
 
-// What /readyz says until `ended`, and why it could not be asked, if so.
-async function watchReadiness(url, ended) {
-  const watch = { seen: [], failures: new Set() };
-  while (!ended.aborted) {
+// What /readyz says until nobody listens there (a later listener may be another test's).
+async function watchReadiness(url) {
+  const seen = [];
+  for (;;) {
     try {
       const response = await fetch(`${url}/readyz`, { headers: { connection: 'close' } });
       const { draining } = await response.json();
-      watch.seen.push({ status: response.status, draining });
+      seen.push({ status: response.status, draining });
     } catch (error) {
-      watch.failures.add(error.cause?.code ?? error.message);
+      if (error.cause?.code === 'ECONNREFUSED') return seen;
     }
   }
-  return watch;
 }
 
 // ---- the edge
@@ -96,14 +97,11 @@ testOnBoth(
     }
 
     const { edge } = deployment;
-    const ended = new AbortController();
-    const readiness = watchReadiness(deployment.url, ended.signal);
+    const readiness = watchReadiness(deployment.url);
     const ms = await timed(() => edge.stop());
-    ended.abort();
-    const { seen, failures } = await readiness;
-    const draining = seen.filter((answer) => answer.status === 503);
-    t.diagnostic(`out in ${ms} ms, ${draining.length} × not ready, then ${[...failures]}`);
-    assert.ok(ms <= STOP_MS_MAX, `out in ${ms} ms`);
+    const draining = (await readiness).filter((answer) => answer.status === 503);
+    t.diagnostic(`out in ${ms} ms, ${draining.length} × not ready`);
+    assert.ok(ms <= DRAINED_STOP_MS_MAX, `out in ${ms} ms`);
     assert.ok(draining.length > 0, 'not ready was never said');
     assert.ok(draining.every((answer) => answer.draining));
     await Promise.all(
