@@ -60,7 +60,8 @@ struct OfferOptions {
 };
 nlohmann::json RunOffer(const OfferOptions& options);
 
-// Connections that do nothing: how fast they come, and what they weigh.
+// Connections that do nothing: how fast they come and what they weigh, both of the first round; and
+// what the server weighs after each round, once it gives nothing back any more.
 struct IdleOptions {
   FleetOptions fleet;
   int rounds = 1;  // comes and goes so often

@@ -8,6 +8,7 @@ from servers import DAEMONS, FLOOR, NODE
 from task import Task, microseconds, said_of_fanout
 
 IDLE_CONNECTIONS = 10_000
+IDLE_ROUNDS = 2  # they come and go so often: what the second leaves behind would grow on
 IDLE_FEWER = (1_000, 4_000)  # for the plot
 PUBLISH_WARM_UP_S = 0.5
 PUBLISH = {
@@ -29,21 +30,33 @@ def idle(redis=False):
     """10,000 connections, each subscribed to a session of its own."""
     del redis
 
-    def task(contender, connections, rounds_max):
+    def task(contender, connections, comings, rounds_max):
         def measure(context):
-            return load.idle(context.place, contender, connections=connections, sessions=connections)
+            count = {"connections": connections, "sessions": connections, "rounds": comings}
+            measured = load.idle(context.place, contender, **count)
+            return {**measured, "resident_mb": resident_mb(measured)}
 
         def said(measured):
+            levels = " → ".join(f"{value:.0f}" for value in measured["resident_mb"].values())
             return (
                 f"{measured['bytes_a_connection'] / 1024:.2f} KiB resident a connection,"
-                f" {measured['connects_a_second']:,.0f} connect and subscribe a second"
+                f" {measured['connects_a_second']:,.0f} connect and subscribe a second,"
+                f" resident {levels} MB"
             )
 
         what = f"{connections:,} connections"
-        return Task("idle", what, contender, 4 + connections / 2_000, measure, said, rounds_max)
+        guess_s = 2 + comings * (8 + connections / 2_000)
+        return Task("idle", what, contender, guess_s, measure, said, rounds_max)
 
-    tasks = [task(one, IDLE_CONNECTIONS, 1_000) for one in (DAEMONS, NODE)]
-    return tasks + [task(one, fewer, 1) for fewer in IDLE_FEWER for one in (DAEMONS, NODE)]
+    tasks = [task(one, IDLE_CONNECTIONS, IDLE_ROUNDS, 1_000) for one in (DAEMONS, NODE)]
+    return tasks + [task(one, fewer, 1, 1) for fewer in IDLE_FEWER for one in (DAEMONS, NODE)]
+
+
+def resident_mb(measured):
+    """What all processes of the server together weigh, in the order of time."""
+    comings = zip(("after", "after_again"), measured["rss_kib_after"])
+    levels = {"before": measured["rss_kib_before"], "with": measured["rss_kib_with"], **dict(comings)}
+    return {name: sum(processes) * 1024 / 1e6 for name, processes in levels.items()}
 
 
 def publish(redis=False):

@@ -32,6 +32,10 @@ COLUMNS = {
         ("bytes_a_connection", "resident a connection, bytes", 1),
         ("connects_a_second", "connect + subscribe /s", 1),
         ("cpu_us_a_connection", "CPU a connection, µs", 1),
+        ("resident_mb.before", "resident before, MB", 1),
+        ("resident_mb.with", "with them, MB", 1),
+        ("resident_mb.after", "after they left, MB", 1),
+        ("resident_mb.after_again", "after a second time, MB", 1),
     ],
     "publish": [
         ("events_a_second", "events/s", 1),

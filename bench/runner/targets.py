@@ -16,6 +16,8 @@ STORM_EXTRA_S = 1.0
 JITTER_AWAY_MS = 2_000
 JITTER_EXTRA_MS = 500
 KIB = 1024
+LEFT_FACTOR = 1.25  # of what it weighed before: what clients that left may leave behind
+LEFT_MB = 10
 
 
 class Judge:
@@ -134,6 +136,28 @@ def _idle(judge):
     yield Row(*row.cells[:5], f"≤ {limit:,.0f}", None if ours is None else ours.median <= limit)
     ours, peer = (judge.spread("idle", what, one, "connects_a_second") for one in (DAEMONS, NODE))
     yield _at_least("connect and subscribe", ours, peer, 2, "/s", "Node", peer)
+    yield _after_they_left(*(_levels(judge, what, one) for one in (DAEMONS, NODE)))
+
+
+def _levels(judge, what, contender):
+    """MB resident before the connections, after they left, after a second time; None: not measured."""
+    names = ("before", "after", "after_again")
+    levels = [judge.median("idle", what, contender, f"resident_mb.{name}") for name in names]
+    return None if None in levels else levels
+
+
+def _after_they_left(ours, peer):
+    def shown_levels(levels):
+        return " → ".join(map(number, levels)) + " MB" if levels else "–"
+
+    target = f"≤ {LEFT_FACTOR} × before + {LEFT_MB} MB"
+    figure = "idle, memory after they left: before → after → after a second time"
+    if ours is None:
+        return Row(figure, "–", shown_levels(peer), "–", "–", target, None)
+    before, most = ours[0], max(ours[1:])
+    limit = LEFT_FACTOR * before + LEFT_MB
+    cells = (shown_levels(ours), shown_levels(peer), "–", f"{number(most / before)} × before")
+    return Row(figure, *cells, f"{target} = {number(limit)} MB", most <= limit)
 
 
 def _publish(judge):

@@ -10,6 +10,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "bench/runner"))
 
 import main  # noqa: E402
+import quiet_shapes  # noqa: E402
 import saturation  # noqa: E402
 import storm  # noqa: E402
 import table  # noqa: E402
@@ -156,6 +157,34 @@ class TargetsTest(unittest.TestCase):
         self.add("jitter", "1,000 clients", daemons={**whole, "delivered_part": 0.9999, "duplicates": 1})
         self.assertEqual(self.verdict("jitter, part delivered")[0], "missed")
         self.assertEqual(self.verdict("jitter, events twice")[0], "missed")
+
+    def test_memory_is_back_within_a_quarter_and_10_mb_of_before(self):
+        def levels(after, after_again):
+            return {"resident_mb": {"before": 40, "with": 200, "after": after, "after_again": after_again}}
+
+        self.add("idle", "10,000 connections", daemons=levels(60, 50), node=levels(90, 100))
+        self.assertEqual(self.verdict("idle, memory after"), ("met", "1.5 × before"))
+        [row] = [row for row in targets.rows(self.results) if row.figure.startswith("idle, memory after")]
+        self.assertEqual((row.ours, row.peer), ("40 → 60 → 50 MB", "40 → 90 → 100 MB"))
+        self.assertIn("= 60 MB", row.target)
+
+    def test_memory_that_a_second_time_leaves_behind_counts(self):
+        levels = {"before": 40, "with": 200, "after": 50, "after_again": 61}
+        self.add("idle", "10,000 connections", daemons={"resident_mb": levels})
+        self.assertEqual(self.verdict("idle, memory after"), ("missed", "1.52 × before"))
+
+    def test_memory_of_one_coming_says_nothing_of_a_second(self):
+        measured = {"rss_kib_before": [1], "rss_kib_with": [9], "rss_kib_after": [[1]]}
+        mb = quiet_shapes.resident_mb(measured)
+        self.add("idle", "10,000 connections", daemons={"resident_mb": mb})
+        self.assertEqual(self.verdict("idle, memory after")[0], "not measured")
+
+    def test_what_a_server_weighs_is_all_of_its_processes(self):
+        kib = 1e6 / 1024
+        after = [[3 * kib, 4 * kib], [5 * kib, 6 * kib]]
+        measured = {"rss_kib_before": [1 * kib, 2 * kib], "rss_kib_with": [10 * kib, 20 * kib], "rss_kib_after": after}
+        levels = {"before": 3, "with": 30, "after": 7, "after_again": 11}
+        self.assertEqual(quiet_shapes.resident_mb(measured), levels)
 
     def test_growth_is_flat_within_a_fifth(self):
         for what, cpu in (("100 connections", 10), ("1,000 connections", 11), ("1,000 sessions", 12)):
