@@ -31,14 +31,19 @@ BROKEN_RULES = [
 # Name: file, the words in it, what is there instead.
 BUGS = {
     "acks_before_durable": (
-        "control/broker.cc",
-        "session.WaitFor(\n      rests_on,",
-        "session.WaitFor(\n      0,",
+        "control/session.cc",
+        "const uint64_t through = history.durable();",
+        "const uint64_t through = history.assigned();",
     ),
     "duplicate_before_durable": (
         "control/history.cc",
         "answer.rests_on = known.sequence;",
         "answer.rests_on = 0;",
+    ),
+    "a_piece_that_failed_is_acked": (
+        "control/broker.cc",
+        "if (one.rests_on > through) one.outcome = durable;",
+        "if (one.rests_on > through + 1) one.outcome = durable;",
     ),
     "unknown_is_taken_for_stored": (
         "control/broker.cc",
