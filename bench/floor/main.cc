@@ -3,6 +3,7 @@
 #include "bench/floor/floor.h"
 #include "bench/load/stamp.h"
 #include "tools/daemon/lock_checks.h"
+#include "tools/daemon/one_poller.h"
 
 namespace sessioncast::bench {
 namespace {
@@ -28,6 +29,7 @@ int Main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   fdatasync.duration = std::chrono::duration<double>(seconds);
   if (fanout_command->parsed()) return ServeFanout(fanout);
+  const daemon::OnePoller one_poller;
   if (grpc_command->parsed()) return ServeGrpc();
   return MeasureFdatasync(fdatasync);
 }

@@ -15,6 +15,7 @@
 #include "bench/load/stamp.h"
 #include "tools/daemon/descriptors.h"
 #include "tools/daemon/lock_checks.h"
+#include "tools/daemon/one_poller.h"
 
 namespace sessioncast::bench {
 namespace {
@@ -196,6 +197,7 @@ int Main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   daemon::RaiseDescriptors();
   NameSessions(flags);
+  const daemon::OnePoller one_poller;
   try {
     const nlohmann::json result = fanout->parsed()        ? Fanout(flags)
                                   : closed_loop->parsed() ? ClosedLoop(flags)
