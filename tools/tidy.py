@@ -33,12 +33,13 @@ TOP_LEVEL = {
 # Which rooms a room may include, beside itself. The first prefix that fits a path names its room.
 ROOMS = {
     "proto": [],
-    "control": ["proto", "tools/daemon"],
+    "control": ["proto", "tools/daemon", "tools/access"],
     "edge/engineio": [],
     "edge/socketio": ["edge/engineio"],
-    "edge": ["proto", "edge/socketio", "edge/engineio", "tools/daemon"],
+    "edge": ["proto", "edge/socketio", "edge/engineio", "tools/daemon", "tools/access"],
     "client_sdk": ["proto"],
     "tools/daemon": [],
+    "tools/access": [],
     "tools": [
         "proto",
         "client_sdk",
@@ -47,6 +48,7 @@ ROOMS = {
         "edge/socketio",
         "edge/engineio",
         "tools/daemon",
+        "tools/access",
     ],
     "tests": None,  # anything
     "bench": None,
@@ -140,6 +142,7 @@ LIBRARIES = {
         "tools/daemon/one_poller",
     ],
     "rocksdb/": ["control/rocksdb_store", "control/rocksdb_options"],
+    "jwt.h": ["tools/access/"],
     "nlohmann/": ["edge/", "tools/"],
     "prometheus/": ["tools/daemon/metrics"],
     "absl/log/": [],

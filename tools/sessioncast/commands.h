@@ -40,6 +40,7 @@ void AddTargetFlags(CLI::App& command, Target& target);
 ExitCode Fail(const absl::Status& status, const Target& target);
 
 void AddServe(CLI::App& app, int& exit_code);
+void AddToken(CLI::App& app, int& exit_code);
 void AddPublish(CLI::App& app, int& exit_code);
 void AddWatch(CLI::App& app, int& exit_code);
 void AddGet(CLI::App& app, int& exit_code);

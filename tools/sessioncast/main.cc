@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   sessioncast::tool::AddList(app, exit_code);
   sessioncast::tool::AddAsk(app, exit_code);
   sessioncast::tool::AddAnswer(app, exit_code);
+  sessioncast::tool::AddToken(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
