@@ -24,8 +24,7 @@ std::vector<AppendOutcome> MemoryStore::Commit(absl::Span<const StoreAppendPtr> 
 
 AppendOutcome MemoryStore::Append(const StoreAppend& append) {
   const auto found = logs_.find(append.session_id);
-  const Position top =
-      found == logs_.end() ? Position() : found->second.session.position;
+  const Position top = found == logs_.end() ? Position() : found->second.session.position;
   if (absl::Status behind = CheckBehind(append, top); !behind.ok()) return {std::move(behind), top};
   size_t bytes = 0;
   for (const StoredEventPtr& event : append.events) bytes += event->bytes_held();

@@ -15,7 +15,7 @@ absl::Status CheckBehind(const StoreAppend& append, const Position& top) {
   assert(append.events.empty() || append.events.front()->sequence == after.sequence() + 1);
   if (append.chain != nullptr && append.chain->broken)
     return absl::AbortedError("what it rests on was not stored");
-  if (after.sequence() == top.sequence() && after.epoch() == top.epoch()) return absl::OkStatus();
+  if (after == top) return absl::OkStatus();
   BreakChain(append);
   return absl::AbortedError(absl::StrCat("the top is ", top.sequence(), " of epoch '", top.epoch(),
                                          "', not ", after.sequence(), " of '", after.epoch(), "'"));
