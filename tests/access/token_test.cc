@@ -69,8 +69,11 @@ class TokenTest : public testing::Test {
                                               : Algorithm::kEs256;
     const absl::StatusOr<std::string> token =
         SignToken({kid, algorithm, Path(kid)},
-                  {.claims = {"somebody", {"job-1", "team-*"}, {"view"}, kNow + absl::Minutes(5)},
-                   .issuer = "our-issuer",
+                  {.claims = {.issuer = "our-issuer",
+                              .subject = "somebody",
+                              .sessions = {"job-1", "team-*"},
+                              .verbs = {"view"},
+                              .expiry = kNow + absl::Minutes(5)},
                    .audience = "sessioncast",
                    .issued = kNow});
     EXPECT_TRUE(token.ok()) << token.status();
@@ -130,6 +133,7 @@ TEST_F(TokenTest, WhatItSaysIsKnownUnderEachAlgorithm) {
   for (const char* kid : {"hs", "rs", "es"}) {
     const absl::StatusOr<Claims> claims = verifier_->Verify(Good(kid), kNow);
     ASSERT_TRUE(claims.ok()) << kid << ": " << claims.status();
+    EXPECT_EQ(claims->issuer, "our-issuer");
     EXPECT_EQ(claims->subject, "somebody");
     EXPECT_EQ(claims->expiry, kNow + absl::Minutes(5));
     EXPECT_TRUE(claims->May("view"));

@@ -193,7 +193,11 @@ absl::StatusOr<Claims> JudgeClaims(const Json& json, const TokenVerifierOptions&
   if (!sessions.has_value()) return Refused("sessions: must be a list of strings");
   std::optional<std::vector<std::string>> verbs = ToTexts(json, "verbs");
   if (!verbs.has_value()) return Refused("verbs: must be a list of strings");
-  return Claims{ToText(json, "sub").value_or(""), *std::move(sessions), *std::move(verbs), *expiry};
+  return Claims{.issuer = ToText(json, "iss").value_or(""),
+                .subject = ToText(json, "sub").value_or(""),
+                .sessions = *std::move(sessions),
+                .verbs = *std::move(verbs),
+                .expiry = *expiry};
 }
 
 }  // namespace
@@ -296,7 +300,7 @@ absl::StatusOr<std::string> SignToken(const KeyFile& key, const TokenToSign& tok
                  {"verbs", token.claims.verbs},
                  {"iat", absl::ToUnixSeconds(token.issued)},
                  {"exp", absl::ToUnixSeconds(token.claims.expiry)}};
-  if (!token.issuer.empty()) claims["iss"] = token.issuer;
+  if (!token.claims.issuer.empty()) claims["iss"] = token.claims.issuer;
   if (!token.audience.empty()) claims["aud"] = token.audience;
   std::string claims_text;
   try {

@@ -28,6 +28,7 @@ enum class Algorithm { kHs256, kRs256, kEs256 };
 
 // What a token says of who has it.
 struct Claims {
+  std::string issuer;  // "": none
   std::string subject;
   // Ids of sessions, or `prefix*`: all whose id begins so.
   std::vector<std::string> sessions;
@@ -88,7 +89,6 @@ class TokenVerifier {
 
 struct TokenToSign {
   Claims claims;
-  std::string issuer;    // "": none
   std::string audience;  // "": none
   absl::Time issued;
 };

@@ -65,7 +65,7 @@ void AddToken(CLI::App& app, int& exit_code) {
   command->add_option("--lifetime_s", options->lifetime_s, "Seconds until it expires")
       ->check(CLI::Range(int64_t{1}, kLifetimeSecondsMax))
       ->capture_default_str();
-  command->add_option("--issuer", options->token.issuer, "Claim `iss`");
+  command->add_option("--issuer", options->token.claims.issuer, "Claim `iss`");
   command->add_option("--audience", options->token.audience, "Claim `aud`");
   command->callback([options, &exit_code] { exit_code = Token(*options); });
 }
