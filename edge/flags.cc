@@ -49,6 +49,10 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
       ->each([&sockets](const std::string&) {
         sockets.cors_default = socketio::Options::CorsDefault::kListOnly;
       });
+  app.add_flag("--token_in_query", options.access.token_in_query,
+               "A client may show its token as `token` in a URL, which proxies write into their logs")
+      ->envname("SESSIONCAST_TOKEN_IN_QUERY")
+      ->group(kGroup);
   AddMilliseconds(app, "ping_interval_ms", sockets.ping_interval, "Time between heartbeats");
   AddMilliseconds(app, "ping_timeout_ms", sockets.ping_timeout,
                   "A heartbeat not answered for so long ends the connection");

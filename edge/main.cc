@@ -9,6 +9,7 @@
 #include "edge/metrics.h"
 #include "edge/server.h"
 #include "spdlog/spdlog.h"
+#include "tools/access/flags.h"
 #include "tools/daemon/lock_checks.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
@@ -27,6 +28,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   sessioncast::edge::ServerOptions options;
   sessioncast::edge::AddFlags(app, options);
+  sessioncast::access::AddFlags(app, options.access.tokens);
   sessioncast::daemon::LogOptions log;
   sessioncast::daemon::AddLogFlags(app, log);
   sessioncast::daemon::MetricsOptions metrics_options;
@@ -54,7 +56,8 @@ int main(int argc, char** argv) {
     spdlog::error("{}", std::string(metrics.status().message()));
     return EXIT_FAILURE;
   }
-  const int signal_number = signals.Wait();
+  const int signal_number =
+      signals.Wait([&server] { sessioncast::daemon::LogReload((*server)->ReloadKeys()); });
   spdlog::info("signal {}: closing", signal_number);
   const sessioncast::daemon::StopDeadline deadline(options.drain_time + std::chrono::seconds(5));
   (*metrics)->Detach();

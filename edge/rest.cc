@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "edge/answer.h"
 #include "edge/wire.h"
 #include "nlohmann/json.hpp"
@@ -45,6 +46,17 @@ HttpResponse MethodRefused(std::string_view allowed) {
   return response;
 }
 
+HttpResponse Unauthorized() {
+  HttpResponse response = Refusal(401, kUnauthorized);
+  response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+// Of a client whose token is good, for something that it is not good for.
+HttpResponse NotAllowed(const Permit& permit, const std::string& session_id, std::string_view why) {
+  return Refusal(permit.Covers(session_id) ? 403 : 404, why);
+}
+
 bool IsRead(const HttpRequest& request) {
   return request.method == "GET" || request.method == "HEAD";
 }
@@ -52,19 +64,23 @@ bool IsRead(const HttpRequest& request) {
 }  // namespace
 
 Rest::Rest(const Readiness& readiness, const std::map<std::string, WebFile>& files,
-           std::function<Upstream&(const engineio::IoThread&)> upstream_of)
-    : readiness_(readiness), files_(files), upstream_of_(std::move(upstream_of)) {}
+           const Access& access, std::function<Upstream&(const engineio::IoThread&)> upstream_of)
+    : readiness_(readiness),
+      files_(files),
+      access_(access),
+      upstream_of_(std::move(upstream_of)) {}
 
 void Rest::Answer(engineio::IoThread& thread, const HttpRequest& request, HttpReply reply) const {
   const std::string_view path = request.path;
-  if (path == kRespondPath) {
-    if (request.method != "POST") return reply(MethodRefused("POST"));
-    return Respond(upstream_of_(thread), request.body, std::move(reply));
-  }
-  if (path.starts_with(kSessionPath)) {
-    if (!IsRead(request)) return reply(MethodRefused("GET"));
-    return GetSession(upstream_of_(thread), std::string(path.substr(kSessionPath.size())),
-                      std::move(reply));
+  const bool is_respond = path == kRespondPath;
+  if (is_respond || path.starts_with(kSessionPath)) {
+    if (is_respond && request.method != "POST") return reply(MethodRefused("POST"));
+    if (!is_respond && !IsRead(request)) return reply(MethodRefused("GET"));
+    const absl::StatusOr<Permit> permit = access_.OfRequest(request, absl::Now());
+    if (!permit.ok()) return reply(Unauthorized());
+    if (is_respond) return Respond(upstream_of_(thread), *permit, request.body, std::move(reply));
+    return GetSession(upstream_of_(thread), *permit,
+                      std::string(path.substr(kSessionPath.size())), std::move(reply));
   }
   const bool is_health = path == "/healthz" || path == "/readyz";
   const auto file = files_.find(request.path);
@@ -87,9 +103,13 @@ HttpResponse Rest::Ready() const {
   return JsonResponse(readiness_.ready() ? 200 : 503, Dump(body));
 }
 
-void Rest::GetSession(Upstream& upstream, const std::string& session_id, HttpReply reply) const {
+void Rest::GetSession(Upstream& upstream, const Permit& permit, const std::string& session_id,
+                      HttpReply reply) const {
   if (absl::Status status = CheckId("session id", session_id); !status.ok()) {
     return reply(Refusal(400, std::string(status.message())));
+  }
+  if (const std::string why = WhyNotView(permit, session_id); !why.empty()) {
+    return reply(NotAllowed(permit, session_id, why));
   }
   upstream.GetSession(session_id, [reply](absl::StatusOr<v1::Snapshot> snapshot) {
     if (snapshot.ok()) return reply(JsonResponse(200, SnapshotJson(*snapshot)));
@@ -98,9 +118,13 @@ void Rest::GetSession(Upstream& upstream, const std::string& session_id, HttpRep
   });
 }
 
-void Rest::Respond(Upstream& upstream, const std::string& body, HttpReply reply) const {
+void Rest::Respond(Upstream& upstream, const Permit& permit, const std::string& body,
+                   HttpReply reply) const {
   absl::StatusOr<edge::Answer> answer = ParseAnswer(body);
   if (!answer.ok()) return reply(Refusal(400, std::string(answer.status().message())));
+  if (const std::string why = WhyNotAnswer(permit, answer->session_id); !why.empty()) {
+    return reply(NotAllowed(permit, answer->session_id, why));
+  }
   upstream.Answer(answer->session_id, answer->clarification_id, answer->response,
                   [answer = *answer, reply](const AnswerOutcome& outcome) {
                     const AnswerReply answered = ToReply(answer, outcome);

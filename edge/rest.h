@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "edge/access.h"
 #include "edge/engineio/http.h"
 #include "edge/readiness.h"
 #include "edge/upstream.h"
@@ -19,19 +20,21 @@ class Rest {
   // `upstream_of`: the line to control of a request's I/O thread. `files`: by path ("/",
   // "/page.js").
   Rest(const Readiness& readiness, const std::map<std::string, WebFile>& files,
-       std::function<Upstream&(const engineio::IoThread&)> upstream_of);
+       const Access& access, std::function<Upstream&(const engineio::IoThread&)> upstream_of);
 
   void Answer(engineio::IoThread& thread, const engineio::HttpRequest& request,
               engineio::HttpReply reply) const;
 
  private:
-  void GetSession(Upstream& upstream, const std::string& session_id,
+  void GetSession(Upstream& upstream, const Permit& permit, const std::string& session_id,
                   engineio::HttpReply reply) const;
-  void Respond(Upstream& upstream, const std::string& body, engineio::HttpReply reply) const;
+  void Respond(Upstream& upstream, const Permit& permit, const std::string& body,
+               engineio::HttpReply reply) const;
   engineio::HttpResponse Ready() const;
 
   const Readiness& readiness_;
   const std::map<std::string, WebFile>& files_;
+  const Access& access_;
   const std::function<Upstream&(const engineio::IoThread&)> upstream_of_;
 };
 

@@ -68,12 +68,14 @@ ServerOptions::ServerOptions() {
 
 class Server::State {
  public:
-  State(const ServerOptions& options, const std::shared_ptr<grpc::Channel>& channel)
-      : drain_time_(options.drain_time),
+  State(const ServerOptions& options, std::unique_ptr<Access> access,
+        const std::shared_ptr<grpc::Channel>& channel)
+      : access_(std::move(access)),
+        drain_time_(options.drain_time),
         readiness_(options.sockets.io_threads),
         files_(PageFiles()),
         sockets_(options.sockets, Watch()),
-        rest_(readiness_, files_,
+        rest_(readiness_, files_, *access_,
               [this](const engineio::IoThread& thread) -> Upstream& { return UpstreamOf(thread); }),
         census_(
             sockets_.threads(), [this](const engineio::IoThread& thread) { return Count(thread); },
@@ -85,9 +87,9 @@ class Server::State {
             if (attached) spdlog::info("attached to control");
           }));
     }
-    ServeSessions(sockets_.Of("/"), options.sessions, [this](const engineio::IoThread& thread) {
-      return LineOf(UpstreamOf(thread));
-    });
+    ServeSessions(
+        sockets_.Of("/"), options.sessions, *access_,
+        [this](const engineio::IoThread& thread) { return LineOf(UpstreamOf(thread)); });
     sockets_.OnRequest(
         [this](engineio::IoThread& thread, const engineio::HttpRequest& request,
                engineio::HttpReply reply) { rest_.Answer(thread, request, std::move(reply)); });
@@ -115,6 +117,7 @@ class Server::State {
     sockets_.Stop();
   }
 
+  absl::Status ReloadKeys() { return access_->Reload(); }
   const socketio::Server& sockets() const { return sockets_; }
   Census::Counts counts() {
     Census::Counts counts = census_.Take();
@@ -134,6 +137,7 @@ class Server::State {
             .hub = upstream.hub().counts()};
   }
 
+  const std::unique_ptr<Access> access_;
   const std::chrono::milliseconds drain_time_;
   Readiness readiness_;
   const std::map<std::string, WebFile> files_;
@@ -148,7 +152,13 @@ class Server::State {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
                                                       std::shared_ptr<grpc::Channel> channel) {
   const std::string path = options.sockets.path;
-  auto state = std::make_unique<State>(std::move(options), channel);
+  absl::StatusOr<std::unique_ptr<Access>> access = Access::Load(options.access);
+  if (!access.ok()) return access.status();
+  if (!(*access)->asks() && !options.access.tokens.insecure_listen) {
+    absl::Status status = access::CheckIsLoopback("http_listen", options.sockets.listen);
+    if (!status.ok()) return status;
+  }
+  auto state = std::make_unique<State>(std::move(options), *std::move(access), channel);
   if (absl::Status status = state->Start(path); !status.ok()) return status;
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
@@ -159,6 +169,7 @@ Server::~Server() { Stop(); }
 std::vector<std::string> Server::addresses() const { return state_->sockets().addresses(); }
 uint16_t Server::port() const { return state_->sockets().port(); }
 Census::Counts Server::counts() const { return state_->counts(); }
+absl::Status Server::ReloadKeys() { return state_->ReloadKeys(); }
 void Server::Stop() { state_->Stop(); }
 
 std::shared_ptr<grpc::Channel> ControlChannel(const std::string& address) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "edge/access.h"
 #include "edge/census.h"
 #include "edge/session_socket.h"
 #include "edge/socketio/server.h"
@@ -23,6 +24,8 @@ struct ServerOptions {
   ServerOptions();  // the Socket.IO library's limits, as the edge sets them (docs/PROTOCOL.md)
   socketio::Options sockets;
   SessionSocketOptions sessions;
+  // Without keys in it, it listens on loopback only, unless it is told otherwise there.
+  AccessOptions access;
   Upstream::Options upstream;
   // How long Stop says not ready before it accepts nothing more: the time of a balancer to notice.
   std::chrono::milliseconds drain_time{250};
@@ -31,7 +34,7 @@ struct ServerOptions {
 class Server {
  public:
   // `channel`: to control; need not be reachable yet. The error names the address that cannot be
-  // bound.
+  // bound, or the key that cannot be used.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options,
                                                        std::shared_ptr<grpc::Channel> channel);
   // Stops.
@@ -42,6 +45,10 @@ class Server {
   // What its I/O threads hold; waits for them, not for long. Not by them; after Stop it is what it
   // was.
   Census::Counts counts() const;
+
+  // Reads the keys of tokens again; the error names the one that cannot be used, and all stay as they
+  // were. By any thread.
+  absl::Status ReloadKeys();
 
   // Not ready, after drain_time nobody new, all transports closed (clients come back by themselves,
   // elsewhere), threads joined.

@@ -1,5 +1,6 @@
 #include "edge/session_socket.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -10,6 +11,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "edge/access.h"
 #include "edge/answer.h"
 #include "edge/cursor.h"
 #include "edge/hub.h"
@@ -29,8 +33,10 @@ using socketio::Socket;
 
 constexpr char kInvalidSessionId[] = "invalid session id";
 
-// Authentication will name one; without it all are the same.
-constexpr char kNoSubject[] = "";
+// How long before a token ends its client is told.
+constexpr absl::Duration kExpiryNotice = absl::Seconds(60);
+// The wall clock may be set meanwhile: it is looked at again.
+constexpr absl::Duration kExpiryLookMax = absl::Minutes(10);
 
 struct SubscribeRequest {
   std::string session_id;
@@ -86,8 +92,11 @@ absl::StatusOr<SubscribeRequest> ToSubscribeRequest(const Json& arguments) {
 
 class SessionSocket : public socketio::Attachment {
  public:
-  SessionSocket(Socket& socket, SessionLine line, SessionSocketOptions options)
+  SessionSocket(Socket& socket, SessionLine line, SessionSocketOptions options,
+                const Access& access, Permit permit)
       : socket_(socket),
+        access_(access),
+        permit_(std::move(permit)),
         hub_(line.hub),
         answer_(std::move(line.answer)),
         options_(options),
@@ -98,15 +107,16 @@ class SessionSocket : public socketio::Attachment {
   // Who the client is; what it presents is taken up.
   Identity Identify() {
     if (!WantsRecovery(socket_.handshake())) return Identity();
-    std::optional<Returning> returning = ReadReturning(socket_.handshake().auth, kNoSubject);
+    const std::string subject = permit_.identity();
+    std::optional<Returning> returning = ReadReturning(socket_.handshake().auth, subject);
     if (options_.broken_rule == BrokenRule::kEmptyCursorRecovers && !returning) {
       const Json& auth = socket_.handshake().auth;
-      if (IsPidOf(auth.value("pid", ""), kNoSubject)) returning = Returning{auth["pid"], {}};
+      if (IsPidOf(auth.value("pid", ""), subject)) returning = Returning{auth["pid"], {}};
     }
     Identity identity;
     identity.recovered = returning.has_value();
-    identity.pid = returning ? returning->pid : FreshPid(kNoSubject);
-    identity.id = SocketIdOf(identity.pid, kNoSubject);
+    identity.pid = returning ? returning->pid : FreshPid(subject);
+    identity.id = SocketIdOf(identity.pid, subject);
     recovers_ = true;
     if (returning) returning_ = std::move(returning->entries);
     CarryCursor();
@@ -115,6 +125,7 @@ class SessionSocket : public socketio::Attachment {
 
   void Begin() {
     Emit("connected", ConnectedPayload(socket_.id(), Now()));
+    AwaitExpiry();
     for (const CursorEntry& entry : std::exchange(returning_, {})) {
       if (!socket_.connected()) return;
       Resume(entry);
@@ -153,12 +164,8 @@ class SessionSocket : public socketio::Attachment {
     if (id.empty()) return Refuse("", kInvalidSessionId, ack);
     CursorMove move;
     move.session_id = id;
-    if (const auto held = subscriptions_.find(id); held != subscriptions_.end()) {
-      const Hub::SubscriptionPtr subscription = held->second;
-      subscriptions_.erase(held);
-      cursor_bytes_ -= EntryBytesMax(id);
-      hub_.AnswerAtOnce(*subscription);
-      move.entry_before = hub_.Unsubscribe(*subscription);
+    if (subscriptions_.contains(id)) {
+      move = Leave(id);
       spdlog::info("Socket {} unsubscribed from session {}", socket_.id(), id);
     }
     socket_.Emit(EncodedEvent::FromJson("unsubscribed", UnsubscribedPayload(id, Now()),
@@ -169,6 +176,9 @@ class SessionSocket : public socketio::Attachment {
   void Answer(const Json& arguments, Ack ack) {
     absl::StatusOr<edge::Answer> answer = ToAnswer(arguments.empty() ? Json() : arguments[0]);
     if (!answer.ok()) return Refuse("", std::string(answer.status().message()), ack);
+    if (const std::string why = WhyNotAnswer(permit_, answer->session_id); !why.empty()) {
+      return Refuse(answer->session_id, why, ack);
+    }
     answer_(*answer, [weak = socket_.weak_from_this(), answer = *answer,
                       ack = std::move(ack)](const AnswerOutcome& outcome) mutable {
       const std::shared_ptr<Socket> socket = weak.lock();
@@ -182,9 +192,32 @@ class SessionSocket : public socketio::Attachment {
     });
   }
 
+  // Another token of the same client: from now on it is what counts.
+  void RefreshToken(const Json& arguments, Ack ack) {
+    const bool is_text = !arguments.empty() && arguments[0].is_string();
+    const std::string token = is_text ? arguments[0].get<std::string>() : std::string();
+    absl::StatusOr<Permit> permit = access_.OfToken(token, absl::FromChrono(Now()));
+    if (permit.ok() && permit->identity() != permit_.identity()) {
+      permit = absl::UnauthenticatedError("token: is of somebody else");
+    }
+    if (!permit.ok()) {
+      spdlog::info("Socket {} is not refreshed: {}", socket_.id(),
+                   std::string(permit.status().message()));
+      return Refuse("", kUnauthorized, ack);
+    }
+    permit_ = *std::move(permit);
+    is_told_of_expiry_ = false;
+    AwaitExpiry();
+    LeaveWhatIsNotAllowed();
+    Json answer = {{"ok", true}};
+    if (access_.asks()) answer["expiresAt"] = Timestamp(absl::ToChronoTime(permit_.expiry()));
+    ack(Json::array({answer}));
+  }
+
   void Drained() { hub_.Drained(*reader_); }
 
   void LeaveAll() {
+    expiry_timer_.Cancel();
     for (const auto& [id, subscription] : std::exchange(subscriptions_, {})) {
       hub_.Unsubscribe(*subscription);
     }
@@ -200,12 +233,56 @@ class SessionSocket : public socketio::Attachment {
       CursorMove leaves;
       leaves.session_id = id;
       leaves.entry_before = EntryText(id, entry.place);
-      socket_.Emit(EncodedEvent::FromJson("error", ErrorPayload(id, why, Now()),
-                                          std::make_shared<const CursorMove>(std::move(leaves))));
-      return;
+      return TellThatItLeft(std::move(leaves), why);
     }
     subscriptions_[id] = hub_.Resume(reader_, id, entry.place);
     cursor_bytes_ += EntryBytesMax(id);
+  }
+
+  // Ends a subscription.
+  CursorMove Leave(const std::string& id) {
+    const auto held = subscriptions_.find(id);
+    const Hub::SubscriptionPtr subscription = held->second;
+    subscriptions_.erase(held);
+    cursor_bytes_ -= EntryBytesMax(id);
+    hub_.AnswerAtOnce(*subscription);
+    CursorMove move;
+    move.session_id = id;
+    move.entry_before = hub_.Unsubscribe(*subscription);
+    return move;
+  }
+
+  void TellThatItLeft(CursorMove move, const std::string& why) {
+    const std::string payload = ErrorPayload(move.session_id, why, Now());
+    socket_.Emit(EncodedEvent::FromJson("error", payload,
+                                        std::make_shared<const CursorMove>(std::move(move))));
+  }
+
+  // The token may cover less than the one before.
+  void LeaveWhatIsNotAllowed() {
+    std::vector<std::string> ids;
+    for (const auto& [id, subscription] : subscriptions_) {
+      if (!WhyNotView(permit_, id).empty()) ids.push_back(id);
+    }
+    for (const std::string& id : ids) TellThatItLeft(Leave(id), WhyNotView(permit_, id));
+  }
+
+  // Tells the client before its token ends, and ends the connection with it: the client comes back
+  // by itself, with another one.
+  void AwaitExpiry() {
+    const absl::Time expiry = permit_.expiry();
+    if (expiry == absl::InfiniteFuture()) return;
+    const absl::Time now = absl::FromChrono(Now());
+    if (now >= expiry) {
+      spdlog::info("Socket {}: its token has expired", socket_.id());
+      return socket_.CloseConnection(socketio::DisconnectReason::kForcedServerClose);
+    }
+    if (now >= expiry - kExpiryNotice && !std::exchange(is_told_of_expiry_, true)) {
+      Emit("token_expiring", TokenExpiringPayload(absl::ToChronoTime(expiry), Now()));
+    }
+    const absl::Time next = is_told_of_expiry_ ? expiry : expiry - kExpiryNotice;
+    expiry_timer_ = socket_.thread().After(
+        absl::ToChronoNanoseconds(std::min(next - now, kExpiryLookMax)), [this] { AwaitExpiry(); });
   }
 
   // From now on each event ends in the client's cursor, as it is when the event leaves.
@@ -250,6 +327,7 @@ class SessionSocket : public socketio::Attachment {
 
   // Why this socket may not subscribe to one more session; "": it may.
   std::string WhyNoMore(const std::string& id) const {
+    if (std::string why = WhyNotView(permit_, id); !why.empty()) return why;
     if (subscriptions_.size() >= options_.sessions_max) {
       return absl::StrCat("too many sessions: at most ", options_.sessions_max,
                           " (sessions_max) on a connection");
@@ -273,6 +351,10 @@ class SessionSocket : public socketio::Attachment {
   }
 
   Socket& socket_;
+  const Access& access_;
+  Permit permit_;
+  bool is_told_of_expiry_ = false;
+  socketio::Timer expiry_timer_;
   Hub& hub_;
   const std::function<void(const edge::Answer&, std::function<void(AnswerOutcome)>)> answer_;
   const SessionSocketOptions options_;
@@ -288,13 +370,24 @@ SessionSocket* Of(Socket& socket) { return static_cast<SessionSocket*>(socket.at
 
 }  // namespace
 
-void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options,
+void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options, const Access& access,
                    std::function<SessionLine(const socketio::IoThread&)> line_of) {
-  sockets.UseRecovery([options, line_of = std::move(line_of)](Socket& socket) {
-    socket.set_attachment(
-        std::make_unique<SessionSocket>(socket, line_of(socket.thread()), options));
-    return Of(socket)->Identify();
+  sockets.Use([options, &access, line_of = std::move(line_of)](Socket& socket,
+                                                               socketio::Namespace::Next next) {
+    absl::StatusOr<Permit> permit = access.OfHandshake(socket.handshake(), absl::Now());
+    if (permit.ok() && !MayConnect(*permit)) {
+      permit = absl::UnauthenticatedError("token: its verbs have neither view nor answer");
+    }
+    if (!permit.ok()) {
+      spdlog::info("WebSocket client at {} refused: {}", socket.handshake().address,
+                   std::string(permit.status().message()));
+      return next(socketio::ConnectRefusal{kUnauthorized, nullptr});
+    }
+    socket.set_attachment(std::make_unique<SessionSocket>(socket, line_of(socket.thread()), options,
+                                                          access, *std::move(permit)));
+    next(std::nullopt);
   });
+  sockets.UseRecovery([](Socket& socket) { return Of(socket)->Identify(); });
   sockets.OnConnect([](Socket& socket) {
     spdlog::info("WebSocket client {}: {}", socket.recovered() ? "recovered" : "connected",
                  socket.id());
@@ -308,6 +401,9 @@ void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options,
   });
   sockets.On("clarification_response", [](Socket& socket, const Json& arguments, Ack ack) {
     Of(socket)->Answer(arguments, std::move(ack));
+  });
+  sockets.On("refresh_token", [](Socket& socket, const Json& arguments, Ack ack) {
+    Of(socket)->RefreshToken(arguments, std::move(ack));
   });
   sockets.OnDrained([](Socket& socket) {
     if (SessionSocket* session_socket = Of(socket)) session_socket->Drained();

@@ -1,5 +1,5 @@
 // What a browser's socket may do with sessions: subscribe, unsubscribe, answer, and come back after
-// a lost connection (docs/PROTOCOL.md).
+// a lost connection (docs/PROTOCOL.md); as far as its token goes, where tokens are asked for.
 //
 // Threads: the socket's I/O thread.
 // Invariants: bad input gets an `error` event (and the ack, if one was asked for) that names the
@@ -12,6 +12,7 @@
 #include <functional>
 #include <string>
 
+#include "edge/access.h"
 #include "edge/answer.h"
 #include "edge/broken_rule.h"
 #include "edge/hub.h"
@@ -30,8 +31,9 @@ struct SessionLine {
   std::function<void(const Answer& answer, std::function<void(AnswerOutcome)> done)> answer;
 };
 
-// Makes every socket of `sockets` a session socket. `line_of`: its I/O thread's.
-void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options,
+// Makes every socket of `sockets` a session socket. `access` must outlive them; `line_of`: its I/O
+// thread's.
+void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options, const Access& access,
                    std::function<SessionLine(const socketio::IoThread&)> line_of);
 
 }  // namespace sessioncast::edge

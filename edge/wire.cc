@@ -319,6 +319,12 @@ std::string ErrorPayload(std::string_view session_id, std::string_view error, Ti
   return out;
 }
 
+std::string TokenExpiringPayload(Time expiry, Time now) {
+  std::string out;
+  ObjectWriter(out).String("expiresAt", Timestamp(expiry)).String("timestamp", Timestamp(now)).End();
+  return out;
+}
+
 std::string SnapshotJson(const v1::Snapshot& snapshot) {
   std::string progress = "null", completed = "null", error = "null";
   std::string results, clarifications;

@@ -48,6 +48,7 @@ std::string UnsubscribedPayload(std::string_view session_id, Time now);
 std::string ResyncPayload(std::string_view session_id, const Position& from, Time now);
 // `session_id` empty: left out.
 std::string ErrorPayload(std::string_view session_id, std::string_view error, Time now);
+std::string TokenExpiringPayload(Time expiry, Time now);
 
 // Body of GET /api/wizard/session/{id}.
 std::string SnapshotJson(const v1::Snapshot& snapshot);

@@ -55,6 +55,7 @@ using engineio::HttpReply;
 using engineio::HttpRequest;
 using engineio::HttpResponse;
 using engineio::IoThread;
+using engineio::Timer;
 
 // What the client's first HTTP request said, and the auth of its CONNECT to this namespace.
 struct Handshake {

@@ -44,7 +44,7 @@ EdgeSide::EdgeSide(BeginInterest begin)
            .end = [](uint32_t) {},
            .read = [this](edge::ReadRequest request) { reads_.push_back(std::move(request)); }}) {
   auto sockets = std::make_unique<socketio::NamespaceHandlers>("/");
-  edge::ServeSessions(*sockets, {}, [this](const engineio::IoThread&) {
+  edge::ServeSessions(*sockets, {}, access_, [this](const engineio::IoThread&) {
     return edge::SessionLine{
         hub_, [](const edge::Answer&, std::function<void(edge::AnswerOutcome)> done) { done({}); }};
   });

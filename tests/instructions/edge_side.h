@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "edge/access.h"
 #include "edge/engineio/connection.h"
 #include "edge/engineio/io_loop.h"
 #include "edge/hub.h"
@@ -51,6 +52,7 @@ class EdgeSide : public engineio::ConnectionHome {
   void FlushAll();
 
   engineio::IoThread thread_{0};
+  const edge::Access access_;  // nobody is asked for a token
   edge::Hub hub_;
   socketio::ServerRules rules_;
   const engineio::ConnectionLimits limits_;

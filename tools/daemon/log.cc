@@ -70,6 +70,14 @@ absl::Status StartLog(const LogOptions& options) {
   return absl::OkStatus();
 }
 
+void LogReload(const absl::Status& status) {
+  if (status.ok()) {
+    spdlog::info("SIGHUP: keys and certificates are read again");
+  } else {
+    spdlog::error("SIGHUP: all stays as it was: {}", std::string(status.message()));
+  }
+}
+
 std::string ForLog(std::string_view text, size_t bytes_max) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out;

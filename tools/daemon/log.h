@@ -25,6 +25,9 @@ void AddLogFlags(CLI::App& app, LogOptions& options);
 
 absl::Status StartLog(const LogOptions& options);
 
+// What came of reading again what SIGHUP asks to read again.
+void LogReload(const absl::Status& status);
+
 // `text` as it may stand in a log line: control characters and quotes escaped, at most `bytes_max`
 // bytes of it.
 std::string ForLog(std::string_view text, size_t bytes_max = 128);

@@ -12,6 +12,7 @@
 #include "edge/metrics.h"
 #include "edge/server.h"
 #include "spdlog/spdlog.h"
+#include "tools/access/flags.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
 #include "tools/daemon/one_poller.h"
@@ -25,16 +26,24 @@ namespace {
 struct ServeOptions {
   control::ServerOptions control;
   edge::ServerOptions edge;
+  access::Options access;
   daemon::LogOptions log;
   daemon::MetricsOptions metrics;
 };
 
-ExitCode Serve(const ServeOptions& options) {
+// A terminal that closes sends SIGHUP too: without keys to read again it stops.
+int WaitForStop(daemon::StopSignals& signals, const access::Options& access, edge::Server& edge) {
+  if (access.tokens.keys.empty()) return signals.Wait();
+  return signals.Wait([&edge] { daemon::LogReload(edge.ReloadKeys()); });
+}
+
+ExitCode Serve(ServeOptions options) {
   daemon::StopSignals signals;
   if (absl::Status status = daemon::StartLog(options.log); !status.ok()) {
     std::cerr << status.message() << "\n";
     return kUsage;
   }
+  options.edge.access.tokens = options.access;
   const daemon::OnePoller one_poller;
   auto control = control::Server::Start(options.control);
   if (!control.ok()) {
@@ -55,7 +64,7 @@ ExitCode Serve(const ServeOptions& options) {
     (*control)->Stop();
     return kRefused;
   }
-  const int signal_number = signals.Wait();
+  const int signal_number = WaitForStop(signals, options.access, **edge);
   spdlog::info("signal {}: closing", signal_number);
   const daemon::StopDeadline deadline(options.edge.drain_time +
                                       std::chrono::milliseconds(options.control.stop_grace_ms) +
@@ -74,6 +83,7 @@ void AddServe(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<ServeOptions>();
   control::AddFlags(*command, options->control);
   edge::AddFlags(*command, options->edge);
+  access::AddFlags(*command, options->access);
   daemon::AddLogFlags(*command, options->log);
   daemon::AddMetricsFlags(*command, options->metrics);
   command->callback([options, &exit_code] { exit_code = Serve(*options); });

@@ -38,7 +38,7 @@ SimulatedEdge::SimulatedEdge(Scheduler& scheduler, NaiveControl& control, EdgeLi
   auto sockets = std::make_unique<socketio::NamespaceHandlers>("/");
   edge::SessionSocketOptions options;
   options.broken_rule = limits.broken_rule;
-  edge::ServeSessions(*sockets, options, [this](const engineio::IoThread&) {
+  edge::ServeSessions(*sockets, options, access_, [this](const engineio::IoThread&) {
     return edge::SessionLine{
         hub_, [](const edge::Answer&, std::function<void(edge::AnswerOutcome)> done) { done({}); }};
   });

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "edge/broken_rule.h"
+#include "edge/access.h"
 #include "edge/engineio/connection.h"
 #include "edge/engineio/io_loop.h"
 #include "edge/hub.h"
@@ -60,6 +61,7 @@ class SimulatedEdge : public engineio::ConnectionHome {
   const EdgeLimits limits_;
   mutable engineio::IoThread thread_{0};
   ControlLine line_;
+  const edge::Access access_;  // nobody is asked for a token
   edge::Hub hub_;
   socketio::ServerRules rules_;
   engineio::ConnectionLimits connection_limits_;
