@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <jwt.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
@@ -128,6 +129,22 @@ class TokenTest : public testing::Test {
 
 std::string Base64(const std::string& text) { return absl::WebSafeBase64Escape(text); }
 
+// With this signature.
+std::string NotSigned(const std::string& kid, const std::string& signature) {
+  const std::string algorithm = kid == "hs" ? "HS256" : kid == "rs" ? "RS256" : "ES256";
+  return absl::StrCat(Base64(Json{{"alg", algorithm}, {"kid", kid}}.dump()), ".",
+                      Base64(R"({"exp":1800000300,"iss":"our-issuer","aud":"sessioncast"})"), ".",
+                      Base64(signature));
+}
+
+// The last character of 64 bytes has four bits that say nothing: the same bytes, written otherwise.
+std::string OtherForm(std::string token) {
+  static constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  token.back() = kDigits[kDigits.find(token.back()) + 1];
+  return token;
+}
+
 TEST_F(TokenTest, WhatItSaysIsKnownUnderEachAlgorithm) {
   Load();
   for (const char* kid : {"hs", "rs", "es"}) {
@@ -181,8 +198,17 @@ TEST_F(TokenTest, ASignatureThatIsNotOfTheKeyIsNone) {
       {"no key named, and there are three", Sign(Json::object(), claims, JWT_ALG_HS256, kSecret)},
       {"a kid that is no text", Sign({{"kid", 5}}, claims, JWT_ALG_HS256, kSecret)},
       {"crit", Sign({{"kid", "hs"}, {"crit", {"exp"}}}, claims, JWT_ALG_HS256, kSecret)},
+      {"ES256, of nothing", NotSigned("es", "")},
+      {"ES256, of a byte less", NotSigned("es", std::string(63, 'x'))},
+      {"ES256, R and S are 0", NotSigned("es", std::string(64, '\0'))},
+      {"ES256, R and S are as large as can be", NotSigned("es", std::string(64, '\xFF'))},
+      {"RS256, of nothing", NotSigned("rs", "")},
+      {"RS256, of 0", NotSigned("rs", std::string(256, '\0'))},
+      {"HS256, of a byte less", NotSigned("hs", std::string(31, '\0'))},
+      {"another form of the last character", OtherForm(Good("es"))},
   };
   for (const auto& [what, token] : rows) EXPECT_NE(Refusal(token), "accepted") << what;
+  EXPECT_EQ(ERR_peek_error(), 0u) << "TLS on this thread would take it for its own";
 }
 
 TEST_F(TokenTest, WhatIsNoTokenIsNone) {

@@ -62,6 +62,7 @@ class TokenVerifier {
  public:
   // INVALID_ARGUMENT names the file, and what is wrong with it.
   static absl::StatusOr<std::unique_ptr<TokenVerifier>> Load(TokenVerifierOptions options);
+  ~TokenVerifier();
 
   // Reads the files again. If one cannot be used, all stays as it was.
   absl::Status Reload() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -71,14 +72,10 @@ class TokenVerifier {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  struct Key {
-    std::string kid;
-    Algorithm algorithm;
-    std::string text;
-  };
+  struct Key;
   using Keys = std::vector<Key>;
 
-  explicit TokenVerifier(TokenVerifierOptions options) : options_(std::move(options)) {}
+  explicit TokenVerifier(TokenVerifierOptions options);
   absl::StatusOr<Keys> ReadKeys() const;
   std::shared_ptr<const Keys> keys() const ABSL_LOCKS_EXCLUDED(mutex_);
 
