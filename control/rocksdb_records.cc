@@ -68,10 +68,11 @@ std::string DeadlineKey(const Deadline& deadline) {
 }
 
 absl::StatusOr<Deadline> ReadDeadline(std::string_view key) {
+  const absl::Status damaged = absl::DataLossError("a deadline's key in the store is damaged");
+  if (key.size() < 1 + kNumberBytes) return damaged;
   const std::string names = std::string(key.substr(1 + kNumberBytes));
   const size_t end = names.find('\0');
-  if (end == std::string::npos)
-    return absl::DataLossError("a deadline's key in the store is damaged");
+  if (end == std::string::npos) return damaged;
   const uint64_t millis = ReadNumber(key.substr(1, kNumberBytes));
   return Deadline{absl::FromUnixMillis(static_cast<int64_t>(millis)), names.substr(0, end),
                   names.substr(end + 1)};
