@@ -49,6 +49,9 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
       ->each([&sockets](const std::string&) {
         sockets.cors_default = socketio::Options::CorsDefault::kListOnly;
       });
+  Add(app, "sid_suffix", sockets.sid_suffix,
+      "Ends each Engine.IO sid, behind a dot, so that a balancer in front of several edges can tell "
+      "whose it is: at most 16 of A-Z, a-z, 0-9, -, _; another one for each edge");
   app.add_flag("--token_in_query", options.access.token_in_query,
                "A client may show its token as `token` in a URL, which proxies write into their logs")
       ->envname("SESSIONCAST_TOKEN_IN_QUERY")

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "edge/engineio/engine_thread.h"
@@ -15,9 +16,16 @@ namespace sessioncast::engineio {
 namespace {
 
 constexpr size_t kIoThreadsMax = 64;  // the first character of a sid names them
+constexpr size_t kSidSuffixCharactersMax = 16;
 // What the last bytes of a stopping server get to leave.
 constexpr std::chrono::milliseconds kStopTime{250};
 constexpr std::chrono::milliseconds kStopStep{2};
+
+bool IsSidSuffix(std::string_view text) {
+  return text.size() <= kSidSuffixCharactersMax &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; });
+}
 
 // Counts down as threads are done, for one that waits.
 class Countdown {
@@ -76,6 +84,10 @@ absl::Status Engine::Start() {
   }
   if (options_.path.front() != '/') {
     return absl::InvalidArgumentError("path: begins with '/'");
+  }
+  if (!IsSidSuffix(options_.sid_suffix)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("sid_suffix: at most ", kSidSuffixCharactersMax, " of A-Z, a-z, 0-9, -, _"));
   }
   if (absl::Status status = listener_->Bind(options_.listen); !status.ok()) return status;
   listener_->Start();

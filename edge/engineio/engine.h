@@ -47,6 +47,9 @@ struct EngineOptions {
   std::function<std::unique_ptr<MessageSink>(Connection&)> accept;
   // Why a request that would open a connection is refused; null: none is.
   std::function<std::optional<std::string>(const HttpRequest&)> refusal;
+  // Ends each sid, behind a dot, so that a balancer can tell whose it is: at most 16 of A-Z, a-z, 0-9,
+  // '-', '_'; empty: no ending.
+  std::string sid_suffix;
   std::string cookie;      // set to the sid by the reply to a polling handshake; empty: none
   HttpHandler on_request;  // outside the path; null: 404
   PacketObserver on_packet;

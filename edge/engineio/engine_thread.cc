@@ -21,6 +21,7 @@ constexpr std::string_view kSidAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr size_t kSidRandomBytes = 15;
 constexpr size_t kSidCharacters = 20;
+constexpr size_t kSidCharactersMax = 37;  // with a dot and a suffix (EngineOptions::sid_suffix)
 // So many connections are flushed before the thread looks at its sockets and timers again.
 constexpr size_t kFlushSlice = 64;
 constexpr std::string_view kRevision = "4";
@@ -122,6 +123,7 @@ std::string EngineThread::NewSid() const {
   const size_t value = kSidAlphabet.find(sid.front()) / threads * threads + thread_.index();
   sid.front() = kSidAlphabet[value < kSidAlphabet.size() ? value : thread_.index()];
   assert(sid.size() == kSidCharacters);
+  if (!engine_.options_.sid_suffix.empty()) absl::StrAppend(&sid, ".", engine_.options_.sid_suffix);
   return sid;
 }
 
@@ -191,8 +193,8 @@ void EngineThread::AnswerEngine(const HttpPointer& http) {
   if (const std::optional<EngineError> error = Check(head)) return Refuse(http, *error);
   const std::string_view sid = Parameter(head, "sid");
   if (sid.empty()) return AnswerHandshake(http);
-  const auto found =
-      sid.size() == kSidCharacters ? connections_.find(std::string(sid)) : connections_.end();
+  const auto found = sid.size() <= kSidCharactersMax ? connections_.find(std::string(sid))
+                                                     : connections_.end();
   if (found == connections_.end()) return Refuse(http, {400, 1, "Session ID unknown"});
   const std::shared_ptr<Connection> connection = found->second;
   AnswerKnown(http, connection);

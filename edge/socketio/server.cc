@@ -66,6 +66,7 @@ engineio::EngineOptions EngineOptionsOf(const Options& options) {
   engine.http = HttpLimitsOf(options);
   engine.origins = Origins(options);
   engine.files = FilesOf(options);
+  engine.sid_suffix = options.sid_suffix;
   engine.cookie = options.cookie;
   return engine;
 }

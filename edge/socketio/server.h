@@ -238,6 +238,8 @@ struct Options {
   // server's own origin (Host) and loopback ones. An absent Origin is a program and always allowed here.
   std::vector<std::string> cors_origins;
   enum class CorsDefault { kListOnly, kOwnAndLoopback } cors_default = CorsDefault::kOwnAndLoopback;
+  // Ends each Engine.IO sid, behind a dot, so that a balancer can tell whose it is: at most 16 of A-Z, a-z, 0-9, '-', '_'.
+  std::string sid_suffix;
   std::string cookie;  // "io": the reply to a polling handshake sets this cookie to the sid; empty: none
   std::map<std::string, ClientFile> client_files;  // "socket.io.js" → file
   std::string client_version;                      // their ETag

@@ -64,6 +64,30 @@ TEST_F(HandshakeTest, SidsAreDistinct) {
   EXPECT_EQ(engine_->connections(), 50u);
 }
 
+TEST_F(HandshakeTest, ASidEndsInTheSuffixAndOnlyAsAWholeIsKnown) {
+  options_.sid_suffix = "edge-1_B90123456";
+  const std::string sid = OpenPolling();
+  const std::string opened = Get(kPolling).body;
+  const size_t begin = opened.find("\"sid\":\"") + 7;
+  const std::string whole = opened.substr(begin, opened.find('"', begin) - begin);
+  EXPECT_EQ(whole.substr(20), ".edge-1_B90123456");
+  EXPECT_EQ(Post(whole, "4hello").body, "ok");
+  EXPECT_EQ(Poll(whole).body, "4hello");
+  EXPECT_TRUE(IsGone(sid));
+  EXPECT_TRUE(IsGone(whole + "7"));
+  EXPECT_TRUE(IsGone(whole.substr(0, 20) + ".edge-1_B90123457"));
+  RawWebSocket socket(port(), UpgradeTarget(whole));
+  EXPECT_EQ(socket.response().status, 101);
+}
+
+TEST_F(HandshakeTest, ASuffixThatCannotBeInASidIsRefusedAtTheStart) {
+  for (const char* suffix : {"a.b", "a b", "a&b", "\xc3\xa4", "12345678901234567"}) {
+    options_.sid_suffix = suffix;
+    const absl::Status status = Engine(options_).Start();
+    EXPECT_EQ(status.message(), "sid_suffix: at most 16 of A-Z, a-z, 0-9, -, _") << suffix;
+  }
+}
+
 TEST_F(HandshakeTest, UnknownTransportsAreCodeZero) {
   for (const char* query : {"", "?EIO=4", "?EIO=4&transport=abc", "?EIO=4&transport=webtransport",
                             "?EIO=4&transport=__proto__", "?EIO=4&transport=constructor",
