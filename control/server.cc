@@ -57,8 +57,10 @@ BrokerOptions WithCork(BrokerOptions options) {
 
 // Each uses those before it.
 struct Server::Parts {
-  Parts(ServerOptions given, std::unique_ptr<Store> opened, std::unique_ptr<Listener> bound)
+  Parts(ServerOptions given, std::shared_ptr<grpc::ServerCredentials> own,
+        std::unique_ptr<Store> opened, std::unique_ptr<Listener> bound)
       : options(std::move(given)),
+        credentials(std::move(own)),
         store(std::move(opened)),
         listener(std::move(bound)),
         broker(std::make_unique<Broker>(*store, WithCork(options.broker))),
@@ -71,6 +73,7 @@ struct Server::Parts {
   void StopGrpc();
 
   const ServerOptions options;
+  const std::shared_ptr<grpc::ServerCredentials> credentials;
   std::unique_ptr<Store> store;
   std::unique_ptr<Listener> listener;
   std::unique_ptr<Broker> broker;
@@ -99,8 +102,7 @@ absl::Status Server::Parts::StartGrpc() {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kPingIntervalMinMs);
   acceptor = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      grpc::InsecureServerCredentials());
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
   grpc_server = builder.BuildAndStart();
   if (grpc_server == nullptr) return absl::UnavailableError("the gRPC server does not start");
   grpc_server->GetHealthCheckService()->SetServingStatus(true);
@@ -141,11 +143,14 @@ void Server::Parts::StopGrpc() {
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options) {
+  absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials = CredentialsOf(options.tls);
+  if (!credentials.ok()) return credentials.status();
   absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Bind(options.grpc_listen);
   if (!listener.ok()) return listener.status();
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(options);
   if (!store.ok()) return store.status();
-  auto parts = std::make_unique<Parts>(std::move(options), *std::move(store), *std::move(listener));
+  auto parts = std::make_unique<Parts>(std::move(options), *std::move(credentials),
+                                       *std::move(store), *std::move(listener));
   if (absl::Status status = parts->StartGrpc(); !status.ok()) return status;
   spdlog::info("control keeps its events in {}", parts->options.store);
   for (const std::string& address : parts->listener->addresses()) {

@@ -14,6 +14,7 @@
 #include "control/broker.h"
 #include "control/rocksdb_store.h"
 #include "control/session_service.h"
+#include "control/tls.h"
 
 namespace grpc {
 class Channel;
@@ -24,6 +25,7 @@ namespace sessioncast::control {
 struct ServerOptions {
   // localhost is 127.0.0.1 and ::1; port 0: the system picks one.
   std::string grpc_listen = "localhost:50051";
+  TlsOptions tls;
   // rocksdb:DIRECTORY or memory.
   std::string store = "rocksdb:./sessioncast-data";
   // After the disk was full: free, before events are appended again.

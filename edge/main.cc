@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "CLI/CLI.hpp"
+#include "edge/control_channel.h"
 #include "edge/flags.h"
 #include "edge/metrics.h"
 #include "edge/server.h"
@@ -22,10 +23,8 @@ int main(int argc, char** argv) {
   sessioncast::daemon::StopSignals signals;
   CLI::App app("sessioncast-edge: turns the events of sessions into Socket.IO for web clients");
   app.set_config("--config", "", "A file of flags, name=value a line");
-  std::string control = "localhost:50051";
-  app.add_option("--control", control, "HOST:PORT of sessioncast-control")
-      ->envname("SESSIONCAST_CONTROL")
-      ->capture_default_str();
+  sessioncast::edge::ControlOptions control;
+  sessioncast::edge::AddControlFlags(app, control);
   sessioncast::edge::ServerOptions options;
   sessioncast::edge::AddFlags(app, options);
   sessioncast::access::AddFlags(app, options.access.tokens);
@@ -42,10 +41,14 @@ int main(int argc, char** argv) {
     std::cerr << status.message() << "\n";
     return 2;
   }
-  spdlog::info("control is at {}", control);
+  spdlog::info("control is at {}", control.address);
   const sessioncast::daemon::OnePoller one_poller;
-  auto server =
-      sessioncast::edge::Server::Start(options, sessioncast::edge::ControlChannel(control));
+  const auto channel = sessioncast::edge::ControlChannel(control);
+  if (!channel.ok()) {
+    spdlog::error("{}", std::string(channel.status().message()));
+    return 2;
+  }
+  auto server = sessioncast::edge::Server::Start(options, *channel);
   if (!server.ok()) {
     spdlog::error("{}", std::string(server.status().message()));
     return EXIT_FAILURE;

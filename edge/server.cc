@@ -6,14 +6,10 @@
 #include "edge/readiness.h"
 #include "edge/rest.h"
 #include "edge/web_files.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 #include "spdlog/spdlog.h"
 
 namespace sessioncast::edge {
 namespace {
-
-constexpr int kControlMessageBytesMax = 4 * 1024 * 1024;
 
 socketio::Observer Watch() {
   socketio::Observer observer;
@@ -171,18 +167,5 @@ uint16_t Server::port() const { return state_->sockets().port(); }
 Census::Counts Server::counts() const { return state_->counts(); }
 absl::Status Server::ReloadKeys() { return state_->ReloadKeys(); }
 void Server::Stop() { state_->Stop(); }
-
-std::shared_ptr<grpc::Channel> ControlChannel(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);  // what an attempt may take
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
-  // A control that vanished without a reset is noticed, and left, within the two.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  arguments.SetMaxReceiveMessageSize(kControlMessageBytesMax);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-}
 
 }  // namespace sessioncast::edge

@@ -60,7 +60,4 @@ class Server {
   std::unique_ptr<State> state_;
 };
 
-// A channel to control at HOST:PORT, which comes back quickly when control does.
-std::shared_ptr<grpc::Channel> ControlChannel(const std::string& address);
-
 }  // namespace sessioncast::edge

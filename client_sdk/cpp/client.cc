@@ -33,7 +33,7 @@ void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout)
                                     gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
 }
 
-std::shared_ptr<grpc::Channel> ChannelTo(const std::string& control) {
+grpc::ChannelArguments Arguments() {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
@@ -43,7 +43,7 @@ std::shared_ptr<grpc::Channel> ChannelTo(const std::string& control) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  return grpc::CreateCustomChannel(control, grpc::InsecureChannelCredentials(), arguments);
+  return arguments;
 }
 
 }  // namespace
@@ -71,8 +71,8 @@ v1::ErrorDetail DetailOf(const absl::Status& status) {
 
 class Client::Line {
  public:
-  explicit Line(const std::string& control)
-      : channel_(ChannelTo(control)),
+  explicit Line(const ClientOptions& options)
+      : channel_(ChannelTo(options.control, options.credentials, Arguments())),
         sessions_(v1::SessionService::NewStub(channel_)),
         connect_(channel_) {}
 
@@ -92,7 +92,7 @@ class Client::Line {
 };
 
 Client::Client(ClientOptions options)
-    : options_(std::move(options)), line_(std::make_unique<Line>(options_.control)) {}
+    : options_(std::move(options)), line_(std::make_unique<Line>(options_)) {}
 Client::~Client() = default;
 
 absl::StatusOr<v1::PublishEventResponse> Client::Publish(const v1::Event& event,

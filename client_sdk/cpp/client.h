@@ -22,6 +22,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client_sdk/cpp/channel.h"
 #include "sessioncast/v1/event.pb.h"
 #include "sessioncast/v1/session_service.pb.h"
 
@@ -31,6 +32,7 @@ struct ClientOptions {
   std::string control = "localhost:50051";  // HOST:PORT
   // Of a call that does not wait for a human or for events.
   std::chrono::milliseconds call_timeout{10'000};
+  Credentials credentials = {};
 };
 
 // Whether a publish that failed with this may have been stored.

@@ -54,7 +54,7 @@ v1::AskClarificationRequest ToRequest(const AskOptions& options) {
 
 // Asks again with the same id while control is away: that re-attaches to the question.
 ExitCode Ask(const AskOptions& options) {
-  Client client({.control = options.target.control});
+  Client client(OptionsFor(options.target));
   const v1::AskClarificationRequest request = ToRequest(options);
   auto pause = kPauseMin;
   auto give_up = std::chrono::steady_clock::now() + options.target.retry_for;
@@ -89,7 +89,7 @@ ExitCode Ask(const AskOptions& options) {
 }
 
 ExitCode Answer(const AnswerOptions& options) {
-  Client client({.control = options.target.control});
+  Client client(OptionsFor(options.target));
   const auto position =
       client.Answer(options.session_id, options.clarification_id, options.response);
   if (!position.ok()) return Fail(position.status(), options.target);

@@ -30,10 +30,14 @@ struct Target {
   std::string control = "localhost:50051";
   Output output = Output::kText;
   std::chrono::milliseconds retry_for{30'000};  // how long an unknown outcome is tried again
+  Credentials credentials;
 };
 
-// --control, --json and --retry_for_ms.
+// --control, --json, --retry_for_ms, and the credentials' --ca, --cert, --key, --token_file. A file
+// that cannot be used is an error of the flags.
 void AddTargetFlags(CLI::App& command, Target& target);
+
+ClientOptions OptionsFor(const Target& target);
 
 // Prints the error for people (standard error) or programs (standard output), and says which exit
 // code it is.

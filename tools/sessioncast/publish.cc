@@ -225,7 +225,7 @@ ExitCode PublishLines(Client& client, const PublishOptions& options) {
 }
 
 ExitCode Publish(const PublishOptions& options) {
-  Client client({.control = options.target.control});
+  Client client(OptionsFor(options.target));
   absl::StatusOr<std::optional<v1::Event>> event = FromFlags(options);
   if (!event.ok()) {
     Fail(event.status(), options.target);

@@ -39,7 +39,7 @@ absl::Status StartOver(Client& client, const WatchOptions& options, v1::Position
 }
 
 ExitCode Watch(const WatchOptions& options) {
-  Client client({.control = options.target.control});
+  Client client(OptionsFor(options.target));
   v1::Position after;
   after.set_epoch(options.epoch);
   after.set_sequence(options.after_sequence);
@@ -74,7 +74,7 @@ ExitCode Watch(const WatchOptions& options) {
 }
 
 ExitCode Get(const Target& target, const std::string& session_id) {
-  Client client({.control = target.control});
+  Client client(OptionsFor(target));
   const auto snapshot = client.GetSession(session_id);
   if (!snapshot.ok()) return Fail(snapshot.status(), target);
   if (target.output == Output::kJson) {
@@ -90,7 +90,7 @@ ExitCode Get(const Target& target, const std::string& session_id) {
 }
 
 ExitCode List(const Target& target) {
-  Client client({.control = target.control});
+  Client client(OptionsFor(target));
   if (target.output == Output::kText) {
     std::cout << "SESSION                               STATUS      EVENTS      LAST EVENT (UTC)\n";
   }

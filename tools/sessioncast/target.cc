@@ -3,10 +3,37 @@
 #include "CLI/CLI.hpp"
 #include "google/protobuf/util/json_util.h"
 #include "nlohmann/json.hpp"
+#include "tools/access/pem.h"
 #include "tools/sessioncast/commands.h"
 #include "tools/sessioncast/print.h"
 
 namespace sessioncast::tool {
+namespace {
+
+void AddCredentialFlags(CLI::App& command, Credentials& credentials) {
+  command
+      .add_option("--ca", credentials.ca_file,
+                  "A file with certificates in PEM, one of which has signed control's: TLS")
+      ->envname("SESSIONCAST_CA");
+  command
+      .add_option("--cert", credentials.cert_file,
+                  "A file with a certificate of your own, in PEM, for a control that asks for one")
+      ->envname("SESSIONCAST_CERT");
+  command.add_option("--key", credentials.key_file, "A file with its private key, in PEM")
+      ->envname("SESSIONCAST_KEY");
+  command
+      .add_option("--token_file", credentials.token_file,
+                  "A file with a token, as `sessioncast token` prints it")
+      ->envname("SESSIONCAST_TOKEN_FILE")
+      ->check(CLI::ExistingFile);
+  command.parse_complete_callback([&credentials] {
+    const absl::Status status = access::CheckClientFiles(
+        {"ca", credentials.ca_file}, {"cert", credentials.cert_file}, {"key", credentials.key_file});
+    if (!status.ok()) throw CLI::ValidationError(std::string(status.message()));
+  });
+}
+
+}  // namespace
 
 void AddTargetFlags(CLI::App& command, Target& target) {
   command.add_option("--control", target.control, "HOST:PORT of control")
@@ -22,6 +49,11 @@ void AddTargetFlags(CLI::App& command, Target& target) {
           "How long to try again while control is away")
       ->check(CLI::NonNegativeNumber)
       ->default_str(std::to_string(target.retry_for.count()));
+  AddCredentialFlags(command, target.credentials);
+}
+
+ClientOptions OptionsFor(const Target& target) {
+  return {.control = target.control, .credentials = target.credentials};
 }
 
 ExitCode Fail(const absl::Status& status, const Target& target) {
