@@ -136,6 +136,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnLastPoll();
 
  private:
+  friend class ConnectionPhases;  // tests look at them
+
   enum class State { kOpening, kOpen, kClosing, kClosed };
   enum class Ending { kFlushed, kAtOnce };
 

@@ -48,7 +48,7 @@ class Countdown {
 
 // Calls `done` when the streams of the thread are closed, or it is time.
 void WhenStreamsClosed(IoThread& thread, Clock::time_point deadline, std::function<void()> done) {
-  if (thread.loop().open_streams == 0 || Clock::now() >= deadline) return done();
+  if (thread.loop().open_streams == 0 || thread.now() >= deadline) return done();
   auto timer = std::make_shared<Timer>();
   *timer = thread.After(
       kStopStep, [&thread, deadline, done, timer] { WhenStreamsClosed(thread, deadline, done); });
@@ -114,13 +114,12 @@ void Engine::StopAccepting() {
 void Engine::Stop() {
   if (!running_) return;
   StopAccepting();
-  const Clock::time_point deadline = Clock::now() + kStopTime;
   Countdown closed(parts_.size());
   for (const std::unique_ptr<EngineThread>& part : parts_) {
     IoThread& thread = part->thread();
-    thread.Post([&part, &thread, &closed, deadline] {
+    thread.Post([&part, &thread, &closed] {
       part->CloseAll();
-      WhenStreamsClosed(thread, deadline, [&closed] { closed.Done(); });
+      WhenStreamsClosed(thread, thread.now() + kStopTime, [&closed] { closed.Done(); });
     });
   }
   closed.Wait();

@@ -277,7 +277,7 @@ void EngineThread::AnswerKnown(const HttpPointer& http,
 void EngineThread::AnswerHandshake(const HttpPointer& http) {
   const RequestHead& head = http->head();
   if (const std::optional<EngineError> error = CheckHandshake(head)) return Refuse(http, *error);
-  const Clock::time_point now = Clock::now();
+  const Clock::time_point now = thread_.now();
   const std::optional<Clock::time_point> at = admission_.Admit(now);
   if (!at.has_value()) return TurnAway(http, "Too many handshakes");
   if (*at <= now) return OpenConnection(http);
@@ -286,7 +286,7 @@ void EngineThread::AnswerHandshake(const HttpPointer& http) {
 }
 
 void EngineThread::AnswerWaiting() {
-  while (!waiting_.empty() && (closed_ || waiting_.front().at <= Clock::now())) {
+  while (!waiting_.empty() && (closed_ || waiting_.front().at <= thread_.now())) {
     const HttpPointer http = waiting_.front().http.lock();
     const uint64_t request_number = waiting_.front().request_number;
     waiting_.pop_front();

@@ -87,6 +87,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool closed() const { return step_ == Step::kClosed; }
 
  private:
+  friend class ConnectionPhases;  // tests look at them
+
   enum class Step { kHead, kBody, kAnswering, kReplying, kLingering, kClosed };
 
   void WaitReadable();

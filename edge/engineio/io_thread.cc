@@ -73,6 +73,8 @@ IoThread::~IoThread() { Stop(); }
 
 size_t IoThread::index() const { return loop_->index; }
 
+Clock::time_point IoThread::now() const { return Clock::now(); }
+
 void IoThread::Post(std::function<void()> task) { loop_->Post(std::move(task)); }
 
 Timer IoThread::At(Clock::time_point when, std::function<void()> task) {
@@ -80,7 +82,7 @@ Timer IoThread::At(Clock::time_point when, std::function<void()> task) {
 }
 
 Timer IoThread::After(Clock::duration delay, std::function<void()> task) {
-  return At(Clock::now() + delay, std::move(task));
+  return At(now() + delay, std::move(task));
 }
 
 bool IoThread::IsCurrent() const {

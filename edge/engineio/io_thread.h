@@ -42,6 +42,8 @@ class IoThread {
 
   // 0 .. number of I/O threads - 1.
   size_t index() const;
+  // Its clock: all that it does at a time goes by it.
+  Clock::time_point now() const;
   // Runs `task` on this thread, soon; tasks of one caller in the order posted.
   void Post(std::function<void()> task);
   // Runs `task` on this thread once, at or after `when`.

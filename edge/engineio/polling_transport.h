@@ -32,6 +32,8 @@ class PollingTransport {
   void DropPost();
 
  private:
+  friend class ConnectionPhases;  // tests look at them
+
   void OnBody();
   void Deliver(const std::shared_ptr<HttpConnection>& http, std::string body);
   bool IsTooBig(std::string_view packet) const;

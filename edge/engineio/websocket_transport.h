@@ -55,6 +55,8 @@ class WebSocketTransport : public std::enable_shared_from_this<WebSocketTranspor
   void Finish(uint16_t close_code, OutQueue rest);
 
  private:
+  friend class ConnectionPhases;  // tests look at them
+
   enum class Step { kOpen, kFinishing, kLastFrame, kShut, kClosed };
   struct Gathered;
 
