@@ -1,11 +1,15 @@
 // fuzz_<target> --seeds_to=DIR ...: writes the target's seeds there before libFuzzer, which passes
 // over flags with two dashes, reads its corpus.
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 
 #include "tests/fuzz/target.h"
 
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  if (sessioncast::fuzz::PrintReached) {
+    std::atexit([] { (void)sessioncast::fuzz::PrintReached(); });
+  }
   constexpr std::string_view kFlag = "--seeds_to=";
   for (int i = 1; i < *argc; ++i) {
     const std::string_view argument = (*argv)[i];

@@ -33,6 +33,7 @@ constexpr unsigned kInputSecondsMax = 120;
 struct Progress {
   uint64_t inputs;
   bool finished;
+  bool missed;  // something that is to be reached
   size_t size;
   uint8_t bytes[kInputBytesMax];
 };
@@ -147,6 +148,15 @@ void Feed(const std::string& input, Progress& progress) {
   LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
 }
 
+// All that the target is to reach is reached by its seeds.
+void CheckReached(Progress& progress) {
+  if (!PrintReached) return;
+  const std::vector<std::string> missing = PrintReached();
+  progress.missed = !missing.empty();
+  for (const std::string& one : missing) std::fprintf(stderr, "no seed reaches: %s\n", one.c_str());
+  if (progress.missed) std::exit(1);
+}
+
 void FeedAll(const Settings& settings, Progress& progress) {
   for (const std::string& input : settings.inputs) Feed(input, progress);
   if (!settings.inputs.empty()) return;
@@ -155,6 +165,7 @@ void FeedAll(const Settings& settings, Progress& progress) {
                        std::chrono::duration<double>(settings.seconds));
   std::vector<std::string> pool = Seeds();
   for (const std::string& seed : pool) Feed(seed, progress);
+  CheckReached(progress);
   Random random(settings.seed);
   while (std::chrono::steady_clock::now() < end) {
     for (int i = 0; i < 16; ++i) Feed(Next(random, pool), progress);
@@ -183,7 +194,9 @@ int Report(const Settings& settings, const Progress& progress, int status, const
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
     std::printf("the input took more than %u s\n", kInputSecondsMax);
   }
-  if (progress.finished) {
+  if (progress.missed) {
+    std::printf("its seeds do not reach all that it is to reach\n");
+  } else if (progress.finished) {
     std::printf("after the last input, as by a leak of any of them\n");
   } else {
     PrintInput(progress, program);

@@ -21,6 +21,10 @@ namespace sessioncast::fuzz {
 // Defined by each target: inputs to begin with, good ones and bad ones.
 std::vector<std::string> Seeds();
 
+// Defined by a target that has a list of what is to be reached (reached.h): prints it at the end of
+// a run, and returns what was not. A plain test fails if its seeds leave something out.
+__attribute__((weak)) std::vector<std::string> PrintReached();
+
 std::string_view Text(const uint8_t* bytes, size_t size);
 
 // Ends the program with this text if a property does not hold.

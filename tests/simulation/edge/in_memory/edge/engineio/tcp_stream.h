@@ -1,4 +1,4 @@
-// Takes the place of edge/engineio/tcp_stream.h in the simulation: the same class over bytes in
+// Takes the place of edge/engineio/tcp_stream.h in the simulation and in the fuzz target `connection`: the same class over bytes in
 // memory.
 //
 // Single-threaded.
@@ -29,21 +29,24 @@ class TcpStream {
  public:
   TcpStream(IoThread& thread, OwnedDescriptor descriptor)
       : loop_(thread.loop()),
-        pipe_(std::move(loop_.arriving.extract(descriptor.Release()).mapped())) {}
+        pipe_(std::move(loop_.arriving.extract(descriptor.Release()).mapped())) {
+    ++loop_.open_streams;
+  }
   ~TcpStream() { Close(); }
   TcpStream(const TcpStream&) = delete;
   TcpStream& operator=(const TcpStream&) = delete;
 
   IoResult Read(std::string_view& bytes) {
+    if (pipe_->client_reset) return {IoResult::Kind::kError};
     if (pipe_->to_server.empty()) {
-      return {pipe_->client_left ? IoResult::Kind::kEnd : IoResult::Kind::kWouldBlock};
+      return {pipe_->has_no_more() ? IoResult::Kind::kEnd : IoResult::Kind::kWouldBlock};
     }
     read_ = std::exchange(pipe_->to_server, {});
     bytes = read_;
     return {IoResult::Kind::kBytes, read_.size()};
   }
   IoResult Write(const iovec* pieces, size_t count) {
-    if (pipe_->client_left) return {IoResult::Kind::kError};
+    if (pipe_->client_left || pipe_->client_reset) return {IoResult::Kind::kError};
     size_t written = 0;
     for (size_t i = 0; i < count; ++i) {
       const size_t room = pipe_->to_client_max - std::min(pipe_->to_client.size(), pipe_->to_client_max);
@@ -69,14 +72,22 @@ class TcpStream {
   void Close() {
     if (pipe_ == nullptr) return;
     pipe_->server_left = true;
-    // What waits may own this stream: it goes with the pipe, in a later turn.
-    loop_.posted.push_back([readable = std::exchange(pipe_->readable, nullptr),
-                            writable = std::exchange(pipe_->writable, nullptr)] {});
+    WaitNoMore();
     pipe_ = nullptr;
   }
-  OwnedDescriptor Release() { return OwnedDescriptor(loop_.Arrive(std::exchange(pipe_, nullptr))); }
+  OwnedDescriptor Release() {
+    WaitNoMore();
+    return OwnedDescriptor(loop_.Arrive(std::exchange(pipe_, nullptr)));
+  }
 
  private:
+  // What waits may own this stream: it goes in a later turn.
+  void WaitNoMore() {
+    --loop_.open_streams;
+    loop_.posted.push_back([readable = std::exchange(pipe_->readable, nullptr),
+                            writable = std::exchange(pipe_->writable, nullptr)] {});
+  }
+
   IoThread::Loop& loop_;
   std::shared_ptr<Pipe> pipe_;
   std::string read_;
