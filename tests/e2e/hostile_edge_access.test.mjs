@@ -110,6 +110,19 @@ testOn(
     for (const nothing of [[], [null], [5], [{ token: 'x' }], [['x']]]) {
       assert.deepEqual(await beside.emitWithAck('refresh_token', ...nothing), UNAUTHORIZED);
     }
+    // One that is too big for a message ends the connection, as any such message does.
+    for (const transports of [['websocket'], ['polling']]) {
+      const { socket } = deployment.closeFirst(
+        new Client(deployment.url, {
+          transports,
+          reconnection: false,
+          auth: { token: 'x'.repeat(100_000) },
+        }),
+      );
+      const closed = new Promise((resolve) => socket.io.on('close', resolve));
+      assert.match(await within(20_000, 'the end', closed), /^transport (close|error)$/);
+      assert.equal(socket.connected, false);
+    }
     // Nobody has answered, and the good socket noticed nothing but its own refusals.
     const state = (await get(deployment, mine, bearer(keys.good(viewer())))).body;
     assert.equal(state.clarifications[0].outcome, undefined);
