@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   CLI::App app(
       "sessioncast-control orders, keeps and hands out the events of sessions, over gRPC.");
   app.set_config("--config", "", "A file with flags, one NAME=VALUE a line");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   sessioncast::control::AddFlags(app, options);
   sessioncast::daemon::AddLogFlags(app, log);
   sessioncast::daemon::AddMetricsFlags(app, metrics);

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   sessioncast::daemon::StopSignals signals;
   CLI::App app("sessioncast-edge: turns the events of sessions into Socket.IO for web clients");
   app.set_config("--config", "", "A file of flags, name=value a line");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   sessioncast::edge::ControlOptions control;
   sessioncast::edge::AddControlFlags(app, control);
   sessioncast::edge::ServerOptions options;

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
       "Start here:  sessioncast serve");
   app.require_subcommand(1);
   app.set_config("--config", "", "A file of flags, name=value a line");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.footer(
       "Exit codes: 0 done; 1 refused (surely not done); 2 wrong flags or input; "
       "3 control is away or the outcome is unknown (try again)");
