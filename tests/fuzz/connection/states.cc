@@ -90,7 +90,7 @@ void ConnectionPhases::Remember(const std::shared_ptr<WebSocketTransport>& webso
 namespace sessioncast::fuzz {
 namespace {
 
-constexpr std::string_view kStates[] = {
+constexpr std::string_view kPhases[] = {
     "polling: idle",
     "polling: a poll waits",
     "polling: a post is read",
@@ -123,6 +123,9 @@ constexpr std::string_view kStates[] = {
     "sessions: live",
     "sessions: behind",
     "sessions: slow",
+};
+
+constexpr std::string_view kOutcomes[] = {
     "ended: transport close",
     "ended: transport error",
     "ended: ping timeout",
@@ -165,7 +168,11 @@ constexpr std::string_view kStates[] = {
 }  // namespace
 
 Reached& ReachedStates() {
-  static Reached reached({std::begin(kStates), std::end(kStates)});
+  static Reached reached([] {
+    std::vector<std::string_view> all(std::begin(kPhases), std::end(kPhases));
+    all.insert(all.end(), std::begin(kOutcomes), std::end(kOutcomes));
+    return all;
+  }());
   return reached;
 }
 
