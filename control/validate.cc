@@ -10,6 +10,10 @@
 namespace sessioncast::control {
 namespace {
 
+constexpr size_t kKeyBytesShown = 32;
+constexpr char kTooDeep[] = "at most 32 levels of nesting";
+static_assert(kStructDepthMax == 32);
+
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
@@ -47,45 +51,50 @@ void Checker::Count(std::string_view field, uint32_t count) {
 }
 
 void Checker::Object(std::string_view field, const google::protobuf::Struct& object) {
-  ObjectAt(field, object, 1);
+  ObjectAt({nullptr, field}, object, 1);
 }
 
-void Checker::ObjectAt(std::string_view field, const google::protobuf::Struct& object, int depth) {
-  if (depth > kStructDepthMax) {
-    return Fail(field, absl::StrCat("at most ", kStructDepthMax, " levels of nesting"));
+// Keys are a caller's: of each a little is shown, and nothing that is not plain.
+std::string Checker::PathOf(const Place& place) {
+  std::string path = place.parent == nullptr ? "" : PathOf(*place.parent) + ".";
+  for (const char c : place.name.substr(0, kKeyBytesShown)) {
+    path.push_back(c > 0x20 && c < 0x7f ? c : '?');
   }
+  if (place.name.size() > kKeyBytesShown) path.append("...");
+  return path;
+}
+
+void Checker::ObjectAt(const Place& place, const google::protobuf::Struct& object, int depth) {
+  if (depth > kStructDepthMax) return That(false, place, kTooDeep);
   for (const auto& [key, value] : object.fields()) {
     if (!status_.ok()) return;
-    That(IsUtf8(key), field, "keys must be UTF-8");
-    if (!IsSafeKey(key)) {
-      Fail(field, absl::StrCat("'", key, "' may not be a key: JavaScript gives it a meaning"));
-    }
-    ValueAt(field, value, depth);
+    const Place below{&place, key};
+    That(IsUtf8(key), below, "keys must be UTF-8");
+    That(IsSafeKey(key), below, "may not be a key: JavaScript gives it a meaning");
+    ValueAt(below, value, depth);
   }
 }
 
-void Checker::ValueAt(std::string_view field, const google::protobuf::Value& value, int depth) {
+void Checker::ValueAt(const Place& place, const google::protobuf::Value& value, int depth) {
   switch (value.kind_case()) {
     case google::protobuf::Value::kNumberValue:
-      That(std::isfinite(value.number_value()), field, "numbers must be finite");
+      That(std::isfinite(value.number_value()), place, "numbers must be finite");
       break;
     case google::protobuf::Value::kStringValue:
-      That(IsUtf8(value.string_value()), field, "strings must be UTF-8");
+      That(IsUtf8(value.string_value()), place, "strings must be UTF-8");
       break;
     case google::protobuf::Value::kStructValue:
-      ObjectAt(field, value.struct_value(), depth + 1);
+      ObjectAt(place, value.struct_value(), depth + 1);
       break;
     case google::protobuf::Value::kListValue:
-      if (depth + 1 > kStructDepthMax) {
-        return Fail(field, absl::StrCat("at most ", kStructDepthMax, " levels of nesting"));
-      }
+      if (depth + 1 > kStructDepthMax) return That(false, place, kTooDeep);
       for (const google::protobuf::Value& item : value.list_value().values()) {
         if (!status_.ok()) return;
-        ValueAt(field, item, depth + 1);
+        ValueAt(place, item, depth + 1);
       }
       break;
     case google::protobuf::Value::KIND_NOT_SET:
-      That(false, field, "a value has no kind");
+      That(false, place, "a value has no kind");
       break;
     default:
       break;

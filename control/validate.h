@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -34,14 +35,25 @@ class Checker {
   // The same, and not empty.
   void RequiredText(std::string_view field, std::string_view text, size_t bytes_max);
   void Count(std::string_view field, uint32_t count);
-  // A payload object: its depth, keys, numbers and strings.
+  // A payload object: its depth, keys, numbers and strings. The field that is named is the path of
+  // keys to what is wrong.
   void Object(std::string_view field, const google::protobuf::Struct& object);
 
   const absl::Status& status() const { return status_; }
 
  private:
-  void ObjectAt(std::string_view field, const google::protobuf::Struct& object, int depth);
-  void ValueAt(std::string_view field, const google::protobuf::Value& value, int depth);
+  // A place in a payload: the field, or a key and where its object is.
+  struct Place {
+    const Place* parent;
+    std::string_view name;
+  };
+
+  void ObjectAt(const Place& place, const google::protobuf::Struct& object, int depth);
+  void ValueAt(const Place& place, const google::protobuf::Value& value, int depth);
+  void That(bool holds, const Place& place, std::string_view otherwise) {
+    if (!holds) Fail(PathOf(place), otherwise);
+  }
+  static std::string PathOf(const Place& place);
 
   std::string_view message_;
   absl::Status status_;

@@ -34,6 +34,12 @@ google::protobuf::Struct Nested(int depth) {
   return object;
 }
 
+// The path to what is one level too deep in Nested.
+std::string DeepestUnder(std::string path) {
+  for (int i = 0; i < kStructDepthMax; ++i) path += ".a";
+  return path;
+}
+
 google::protobuf::Value NestedList(int depth) {
   google::protobuf::Value value;
   value.mutable_list_value();
@@ -83,7 +89,7 @@ std::vector<BadEvent> BadProgresses() {
        "progress.prompts"},
       {"ProgressResultTooDeep", progress,
        [](v1::Event& e) { *e.mutable_progress()->mutable_result() = Nested(kStructDepthMax + 1); },
-       "progress.result"},
+       DeepestUnder("progress.result")},
   };
 }
 
@@ -168,18 +174,18 @@ std::vector<BadEvent> BadPayloads() {
       {"NoName", custom, spoil_name(""), "custom.name"},
       {"UnsafeKey", custom,
        [](v1::Event& e) { (*Payload(e).mutable_struct_value()->mutable_fields())["__proto__"]; },
-       "custom.data"},
+       "custom.data.a.__proto__"},
       {"InfiniteNumber", custom,
        [](v1::Event& e) { Payload(e).set_number_value(std::numeric_limits<double>::infinity()); },
-       "custom.data"},
-      {"ValueWithoutKind", custom, [](v1::Event& e) { Payload(e).Clear(); }, "custom.data"},
+       "custom.data.a"},
+      {"ValueWithoutKind", custom, [](v1::Event& e) { Payload(e).Clear(); }, "custom.data.a"},
       {"StringNotUtf8", custom, [](v1::Event& e) { Payload(e).set_string_value("\xED\xA0\x80"); },
-       "custom.data"},
+       "custom.data.a"},
       {"ListTooDeep", custom, [](v1::Event& e) { Payload(e) = NestedList(kStructDepthMax); },
-       "custom.data"},
+       "custom.data.a"},
       {"CompletedTooDeep", CompletedEvent("s1"),
        [](v1::Event& e) { *e.mutable_completed()->mutable_result() = Nested(kStructDepthMax + 1); },
-       "completed.result"},
+       DeepestUnder("completed.result")},
       {"TooLarge", custom,
        [](v1::Event& e) { Payload(e).set_string_value(std::string(kEventBytesMax, 'x')); },
        "event"},
