@@ -8,13 +8,14 @@
 namespace sessioncast::control {
 
 grpc::ServerUnaryReactor* AskCall::Start(Broker& broker, LongCalls& long_calls,
+                                         const Caller& caller,
                                          grpc::CallbackServerContext& context,
                                          const v1::AskClarificationRequest& request,
                                          v1::AskClarificationResponse& response) {
   std::shared_ptr<AskCall> call(new AskCall(broker, context, request, response));
   call->self_ = call;
   call->Ask(request);
-  call->membership_ = long_calls.Add(call);
+  call->membership_ = long_calls.Add(call, caller);
   return call.get();
 }
 
@@ -92,7 +93,7 @@ void AskCall::OnCancel() {
   FinishOnce(absl::CancelledError("the caller has left; the question stays"));
 }
 
-void AskCall::Drain() { FinishOnce(ServerStops()); }
+void AskCall::EndWith(absl::Status status) { FinishOnce(status); }
 
 void AskCall::OnDone() {
   membership_.reset();

@@ -23,6 +23,7 @@ class AskCall : public grpc::ServerUnaryReactor,
                 public std::enable_shared_from_this<AskCall> {
  public:
   static grpc::ServerUnaryReactor* Start(Broker& broker, LongCalls& long_calls,
+                                         const Caller& caller,
                                          grpc::CallbackServerContext& context,
                                          const v1::AskClarificationRequest& request,
                                          v1::AskClarificationResponse& response);
@@ -33,7 +34,7 @@ class AskCall : public grpc::ServerUnaryReactor,
 
   void OnCancel() override;
   void OnDone() override;
-  void Drain() override;
+  void EndWith(absl::Status status) override;
 
   void Ask(const v1::AskClarificationRequest& request);
   void WaitForEnd();

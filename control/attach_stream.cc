@@ -29,13 +29,13 @@ v1::LiveBatch BatchOf(uint32_t interest_id, const LivePage& page) {
   return batch;
 }
 
-AttachStream* AttachStream::Start(Broker& broker, LongCalls& long_calls, WritePacer& pacer,
-                                  AttachStreamOptions options) {
+AttachStream* AttachStream::Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
+                                  WritePacer& pacer, AttachStreamOptions options) {
   std::shared_ptr<AttachStream> stream(new AttachStream(broker, pacer, options));
   stream->self_ = stream;
   stream->StartSendInitialMetadata();  // the edge is ready once it is heard
   stream->StartRead(&stream->request_);
-  stream->membership_ = long_calls.Add(stream);
+  stream->membership_ = long_calls.Add(stream, caller);
   return stream.get();
 }
 
@@ -152,9 +152,9 @@ void AttachStream::OnCancel() {
   FinishWith(absl::CancelledError("the edge has left"));
 }
 
-void AttachStream::Drain() {
+void AttachStream::EndWith(absl::Status status) {
   absl::MutexLock lock(&mutex_);
-  FinishWith(ServerStops());
+  FinishWith(status);
 }
 
 void AttachStream::FinishWith(const absl::Status& status) {

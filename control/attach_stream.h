@@ -38,8 +38,8 @@ class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::Attac
                      public LongCall,
                      public std::enable_shared_from_this<AttachStream> {
  public:
-  static AttachStream* Start(Broker& broker, LongCalls& long_calls, WritePacer& pacer,
-                             AttachStreamOptions options);
+  static AttachStream* Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
+                             WritePacer& pacer, AttachStreamOptions options);
 
  private:
   struct Interest {
@@ -54,7 +54,7 @@ class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::Attac
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
-  void Drain() override;
+  void EndWith(absl::Status status) override;
 
   absl::Status Apply(const v1::AttachRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Begin(const v1::Interest& interest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "control/grpc_status.h"
+#include "control/refusal.h"
 #include "proto/rules.h"
 
 namespace sessioncast::control {
@@ -44,17 +44,22 @@ void Fill(const absl::StatusOr<ReadPage>& page, v1::ReadEventsResponse& response
 
 grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* EdgeService::Attach(
     grpc::CallbackServerContext* context) {
-  return AttachStream::Start(broker_, long_calls_, pacer_, options_);
+  absl::StatusOr<Caller> caller = access_.Check(*context, Method::kAttach);
+  absl::Status status = caller.status();
+  if (status.ok()) status = caller->MayUseAllSessions();
+  if (!status.ok())
+    return new RefusedStream<grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>>(status);
+  return AttachStream::Start(broker_, long_calls_, *caller, pacer_, options_);
 }
 
 grpc::ServerUnaryReactor* EdgeService::ReadEvents(grpc::CallbackServerContext* context,
                                                   const v1::ReadEventsRequest* request,
                                                   v1::ReadEventsResponse* response) {
+  const absl::StatusOr<Caller> caller =
+      access_.Check(*context, Method::kReadEvents, request->session_id());
+  if (!caller.ok()) return Refuse(*context, caller.status());
+  if (absl::Status status = Check(*request); !status.ok()) return Refuse(*context, status);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (absl::Status status = Check(*request); !status.ok()) {
-    reactor->Finish(ToGrpcStatus(status));
-    return reactor;
-  }
   auto done = [reactor, response](absl::StatusOr<ReadPage> page) {
     Fill(page, *response);
     reactor->Finish(grpc::Status::OK);

@@ -3,6 +3,7 @@
 // Threads: gRPC's. A call's reactor ends itself; all calls have ended before the service goes.
 #pragma once
 
+#include "control/access.h"
 #include "control/attach_stream.h"
 #include "control/broker.h"
 #include "sessioncast/v1/edge_service.grpc.pb.h"
@@ -11,8 +12,8 @@ namespace sessioncast::control {
 
 class EdgeService : public v1::EdgeService::CallbackService {
  public:
-  EdgeService(Broker& broker, WritePacer& pacer, AttachStreamOptions options)
-      : broker_(broker), pacer_(pacer), options_(options) {}
+  EdgeService(Broker& broker, Access& access, WritePacer& pacer, AttachStreamOptions options)
+      : broker_(broker), access_(access), pacer_(pacer), options_(options) {}
 
   grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(
       grpc::CallbackServerContext* context) override;
@@ -25,6 +26,7 @@ class EdgeService : public v1::EdgeService::CallbackService {
 
  private:
   Broker& broker_;
+  Access& access_;
   WritePacer& pacer_;
   const AttachStreamOptions options_;
   LongCalls long_calls_;

@@ -29,6 +29,10 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
   Add(app, "tls_key", options.tls.key_file, "A file with its private key, in PEM");
   Add(app, "tls_client_ca", options.tls.client_ca_file,
       "A file with certificates in PEM: a client must show one that one of them has signed");
+  Add(app, "concurrent_streams_max", options.concurrent_streams_max,
+      "Calls that a client may have open on one connection");
+  Add(app, "metadata_bytes_max", options.metadata_bytes_max,
+      "Metadata of a call, a token for example, in bytes");
   Add(app, "store", options.store,
       "Where the events are kept: rocksdb:DIRECTORY, or memory (lost at the end)");
   Add(app, "store_free_bytes_min", options.store_free_bytes_min,

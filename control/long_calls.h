@@ -1,16 +1,21 @@
-// The calls that last as long as their callers want: what a server that stops tells to end.
+// The calls that last as long as their callers want: each is told to end when its token expires, and
+// all are when the server stops.
 //
-// Threads: any; a call is told outside of the mutex. Invariant: each call is told once, also one
-// that comes after the others were.
+// Threads: any; a call is told outside of the mutex. Invariant: each call is told of the stop once,
+// also one that comes after the others were.
 #pragma once
+
+#include <grpcpp/alarm.h>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "control/access.h"
 
 namespace sessioncast::control {
 
@@ -20,9 +25,8 @@ absl::Status ServerStops();
 class LongCall {
  public:
   virtual ~LongCall() = default;
-  // Takes nothing more, answers what it has taken, and ends as UNAVAILABLE: the caller comes again,
-  // elsewhere or later.
-  virtual void Drain() = 0;
+  // Takes nothing more, answers what it has taken, and ends with `status`. May be told again.
+  virtual void EndWith(absl::Status status) = 0;
 };
 
 class LongCalls {
@@ -36,12 +40,15 @@ class LongCalls {
     Membership& operator=(const Membership&) = delete;
 
    private:
+    friend class LongCalls;
+
     LongCalls& calls_;
     const uint64_t number_;
+    std::optional<grpc::Alarm> expiry_;
   };
 
-  // A call that has started; tells it at once, if the others were told.
-  std::unique_ptr<Membership> Add(const std::shared_ptr<LongCall>& call)
+  // A call of `caller` that has started; tells it at once, if the others were told.
+  std::unique_ptr<Membership> Add(const std::shared_ptr<LongCall>& call, const Caller& caller)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
 

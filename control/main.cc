@@ -7,6 +7,8 @@
 #include "control/metrics.h"
 #include "control/server.h"
 #include "spdlog/spdlog.h"
+#include "tools/access/flags.h"
+#include "tools/daemon/grpc_log.h"
 #include "tools/daemon/lock_checks.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
@@ -17,6 +19,13 @@
 namespace {
 
 constexpr int kExitUsage = 2;
+
+// A terminal that closes sends SIGHUP too: without keys to read again it stops.
+int Wait(const sessioncast::control::ServerOptions& options,
+         sessioncast::control::Server& server, sessioncast::daemon::StopSignals& signals) {
+  if (options.access.tokens.keys.empty()) return signals.Wait();
+  return signals.Wait([&server] { sessioncast::daemon::LogReload(server.ReloadKeys()); });
+}
 
 int Run(const sessioncast::control::ServerOptions& options,
         const sessioncast::daemon::MetricsOptions& metrics_options,
@@ -33,7 +42,7 @@ int Run(const sessioncast::control::ServerOptions& options,
     spdlog::error("control does not start: {}", std::string(metrics.status().message()));
     return 1;
   }
-  const int signal = signals.Wait();
+  const int signal = Wait(options, **server, signals);
   spdlog::info("control stops: signal {}", signal);
   const sessioncast::daemon::StopDeadline deadline(
       std::chrono::milliseconds(options.stop_grace_ms) + std::chrono::seconds(5));
@@ -55,6 +64,7 @@ int main(int argc, char** argv) {
   app.set_config("--config", "", "A file with flags, one NAME=VALUE a line");
   app.allow_config_extras(CLI::config_extras_mode::error);
   sessioncast::control::AddFlags(app, options);
+  sessioncast::access::AddFlags(app, options.access);
   sessioncast::daemon::AddLogFlags(app, log);
   sessioncast::daemon::AddMetricsFlags(app, metrics);
   try {
@@ -66,5 +76,6 @@ int main(int argc, char** argv) {
     spdlog::error("{}", std::string(status.message()));
     return kExitUsage;
   }
+  sessioncast::daemon::TakeGrpcLog();
   return Run(options, metrics, signals);
 }

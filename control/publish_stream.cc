@@ -42,15 +42,15 @@ bool IsUnknown(const v1::PublishOutcome& outcome) {
 
 }  // namespace
 
-PublishStream* PublishStream::Start(Broker& broker, LongCalls& long_calls, WritePacer& pacer,
-                                    PublishStreamOptions options) {
-  std::shared_ptr<PublishStream> stream(new PublishStream(broker, pacer, options));
+PublishStream* PublishStream::Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
+                                    WritePacer& pacer, PublishStreamOptions options) {
+  std::shared_ptr<PublishStream> stream(new PublishStream(broker, caller, pacer, options));
   stream->self_ = stream;
   {
     absl::MutexLock lock(&stream->mutex_);
     stream->GoOn();
   }
-  stream->membership_ = long_calls.Add(stream);
+  stream->membership_ = long_calls.Add(stream, caller);
   return stream.get();
 }
 
@@ -110,11 +110,12 @@ bool PublishStream::Add(const v1::PublishEventRequest& event) {
   entry.idempotency_key = event.idempotency_key();
   entry.bytes = event.ByteSizeLong();
   bytes_ += entry.bytes;
-  if (MayPass(entry)) {
+  const absl::Status may_use = caller_.MayUse(entry.session_id);
+  if (may_use.ok() && MayPass(entry)) {
     ++unknown_;
     return true;
   }
-  entry.outcome = BehindUnknown();
+  entry.outcome = may_use.ok() ? BehindUnknown() : Refused(may_use);
   entry.known = true;
   return false;
 }
@@ -207,10 +208,10 @@ void PublishStream::OnCancel() {
   GoOn();
 }
 
-void PublishStream::Drain() {
+void PublishStream::EndWith(absl::Status status) {
   absl::MutexLock lock(&mutex_);
   draining_ = true;
-  if (!std::exchange(ended_, true)) end_ = ServerStops();
+  if (!std::exchange(ended_, true)) end_ = std::move(status);
   GoOn();
 }
 

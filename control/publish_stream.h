@@ -37,8 +37,8 @@ class PublishStream
       public LongCall,
       public std::enable_shared_from_this<PublishStream> {
  public:
-  static PublishStream* Start(Broker& broker, LongCalls& long_calls, WritePacer& pacer,
-                              PublishStreamOptions options);
+  static PublishStream* Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
+                              WritePacer& pacer, PublishStreamOptions options);
 
  private:
   // An event that has not been answered to the publisher.
@@ -57,14 +57,14 @@ class PublishStream
     uint64_t until = std::numeric_limits<uint64_t>::max();
   };
 
-  PublishStream(Broker& broker, WritePacer& pacer, PublishStreamOptions options)
-      : broker_(broker), options_(options), pace_(pacer) {}
+  PublishStream(Broker& broker, Caller caller, WritePacer& pacer, PublishStreamOptions options)
+      : broker_(broker), caller_(std::move(caller)), options_(options), pace_(pacer) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
-  void Drain() override;
+  void EndWith(absl::Status status) override;
 
   // Hands a message's events to the broker, those that follow each other in one session together.
   void Accept(v1::PublishEventsRequest& message);
@@ -84,6 +84,7 @@ class PublishStream
   void Report(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Broker& broker_;
+  const Caller caller_;
   const PublishStreamOptions options_;
   v1::PublishEventsRequest request_;    // gRPC's while reading_
   v1::PublishEventsResponse response_;  // gRPC's while writing_

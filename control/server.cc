@@ -26,6 +26,8 @@ namespace {
 constexpr int kKeepaliveMs = 20'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr int kPingIntervalMinMs = 5'000;
+// Of TLS, and of HTTP/2's first words.
+constexpr int kHandshakeMs = 10'000;
 // After the grace gRPC has cancelled all calls; so long what it says to them may take to leave.
 constexpr int kLastWordsMs = 1'000;
 
@@ -44,6 +46,28 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const ServerOptions& options) {
       absl::StrCat("store '", options.store, "': must be rocksdb:DIRECTORY or memory"));
 }
 
+// What a caller is asked for.
+struct Asked {
+  std::shared_ptr<grpc::ServerCredentials> credentials;
+  std::shared_ptr<access::TokenVerifier> tokens;  // null: no token
+};
+
+absl::StatusOr<Asked> AskedBy(const ServerOptions& options) {
+  absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials = CredentialsOf(options.tls);
+  if (!credentials.ok()) return credentials.status();
+  absl::StatusOr<std::shared_ptr<access::TokenVerifier>> tokens =
+      access::LoadVerifier(options.access);
+  if (!tokens.ok()) return tokens.status();
+  const bool asks = *tokens != nullptr || !options.tls.client_ca_file.empty();
+  const absl::Status is_loopback = access::CheckIsLoopback("grpc_listen", options.grpc_listen);
+  if (!asks && !options.access.insecure_listen && !is_loopback.ok()) return is_loopback;
+  if (options.tls.cert_file.empty() && !is_loopback.ok()) {
+    spdlog::warn("gRPC in plaintext on {}: the network can read what is sent, tokens too",
+                 options.grpc_listen);
+  }
+  return Asked{*std::move(credentials), *std::move(tokens)};
+}
+
 // Streams write once what a group of commits gives them.
 BrokerOptions WithCork(BrokerOptions options) {
   options.commit_queue.around_telling = [](absl::FunctionRef<void()> tell) {
@@ -57,27 +81,30 @@ BrokerOptions WithCork(BrokerOptions options) {
 
 // Each uses those before it.
 struct Server::Parts {
-  Parts(ServerOptions given, std::shared_ptr<grpc::ServerCredentials> own,
-        std::unique_ptr<Store> opened, std::unique_ptr<Listener> bound)
+  Parts(ServerOptions given, Asked asks, std::unique_ptr<Store> opened,
+        std::unique_ptr<Listener> bound)
       : options(std::move(given)),
-        credentials(std::move(own)),
+        asked(std::move(asks)),
         store(std::move(opened)),
         listener(std::move(bound)),
         broker(std::make_unique<Broker>(*store, WithCork(options.broker))),
         pacer(std::chrono::microseconds(options.write_interval_us)),
-        session_service(*broker, pacer, options.session_service),
-        edge_service(*broker, pacer, options.attach) {}
+        access(asked.tokens),
+        session_service(*broker, access, pacer, options.session_service),
+        edge_service(*broker, access, pacer, options.attach) {}
 
   absl::Status StartGrpc();
+  void GuardReflection(grpc::ServerBuilder& builder);
   void Stop();
   void StopGrpc();
 
   const ServerOptions options;
-  const std::shared_ptr<grpc::ServerCredentials> credentials;
+  const Asked asked;
   std::unique_ptr<Store> store;
   std::unique_ptr<Listener> listener;
   std::unique_ptr<Broker> broker;
   WritePacer pacer;
+  Access access;
   SessionService session_service;
   EdgeService edge_service;
   std::unique_ptr<ConnectionAcceptor> acceptor;
@@ -93,16 +120,20 @@ absl::Status Server::Parts::StartGrpc() {
   grpc::ServerBuilder builder;
   builder.RegisterService(&session_service);
   builder.RegisterService(&edge_service);
+  GuardReflection(builder);
   builder.SetMaxReceiveMessageSize(options.receive_message_bytes_max);
   // A small compressed message may be a large one: gRPC 1.51 takes gigabytes to find out.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.concurrent_streams_max);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, options.metadata_bytes_max);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kPingIntervalMinMs);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
   acceptor = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, asked.credentials);
   grpc_server = builder.BuildAndStart();
   if (grpc_server == nullptr) return absl::UnavailableError("the gRPC server does not start");
   grpc_server->GetHealthCheckService()->SetServingStatus(true);
@@ -112,6 +143,14 @@ absl::Status Server::Parts::StartGrpc() {
     connection.fd = fd;
     acceptor->HandleNewConnection(&connection);
   });
+}
+
+// gRPC's own service does not ask our Access.
+void Server::Parts::GuardReflection(grpc::ServerBuilder& builder) {
+  if (asked.tokens == nullptr) return;
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> guards;
+  guards.push_back(access.GuardOfReflection());
+  builder.experimental().SetInterceptorCreators(std::move(guards));
 }
 
 void Server::Parts::Stop() {
@@ -143,14 +182,14 @@ void Server::Parts::StopGrpc() {
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options) {
-  absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials = CredentialsOf(options.tls);
-  if (!credentials.ok()) return credentials.status();
+  absl::StatusOr<Asked> asked = AskedBy(options);
+  if (!asked.ok()) return asked.status();
   absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Bind(options.grpc_listen);
   if (!listener.ok()) return listener.status();
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(options);
   if (!store.ok()) return store.status();
-  auto parts = std::make_unique<Parts>(std::move(options), *std::move(credentials),
-                                       *std::move(store), *std::move(listener));
+  auto parts = std::make_unique<Parts>(std::move(options), *std::move(asked), *std::move(store),
+                                       *std::move(listener));
   if (absl::Status status = parts->StartGrpc(); !status.ok()) return status;
   spdlog::info("control keeps its events in {}", parts->options.store);
   for (const std::string& address : parts->listener->addresses()) {
@@ -166,7 +205,16 @@ uint16_t Server::port() const { return parts_->listener->port(); }
 std::vector<std::string> Server::addresses() const { return parts_->listener->addresses(); }
 
 std::shared_ptr<grpc::Channel> Server::InProcessChannel() {
-  return parts_->grpc_server->InProcessChannel(grpc::ChannelArguments());
+  if (parts_->asked.tokens == nullptr)
+    return parts_->grpc_server->InProcessChannel(grpc::ChannelArguments());
+  std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> pass;
+  pass.push_back(parts_->access.PassOfThisProcess());
+  return parts_->grpc_server->experimental().InProcessChannelWithInterceptors(
+      grpc::ChannelArguments(), std::move(pass));
+}
+
+absl::Status Server::ReloadKeys() {
+  return parts_->asked.tokens == nullptr ? absl::OkStatus() : parts_->asked.tokens->Reload();
 }
 
 BrokerCounts Server::counts() const { return parts_->broker->counts(); }

@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "control/access.h"
 #include "control/attach_stream.h"
 #include "control/broker.h"
 #include "control/rocksdb_store.h"
 #include "control/session_service.h"
 #include "control/tls.h"
+#include "tools/access/flags.h"
 
 namespace grpc {
 class Channel;
@@ -26,6 +28,10 @@ struct ServerOptions {
   // localhost is 127.0.0.1 and ::1; port 0: the system picks one.
   std::string grpc_listen = "localhost:50051";
   TlsOptions tls;
+  access::Options access;
+  // What HTTP/2 tells a client of; one that does not listen can do more.
+  int concurrent_streams_max = 100'000;  // of one connection
+  int metadata_bytes_max = 16 * 1024;    // of one call
   // rocksdb:DIRECTORY or memory.
   std::string store = "rocksdb:./sessioncast-data";
   // After the disk was full: free, before events are appended again.
@@ -43,14 +49,18 @@ struct ServerOptions {
 
 class Server {
  public:
+  // INVALID_ARGUMENT names the flag: a file that cannot be used, or an address that other machines
+  // reach though nobody is asked who they are.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options);
   ~Server();
 
   uint16_t port() const;
   // "127.0.0.1:50051", "[::1]:50051".
   std::vector<std::string> addresses() const;
-  // To this server without a network. Valid until Stop.
+  // To this server without a network; whoever has it is asked for no token. Valid until Stop.
   std::shared_ptr<grpc::Channel> InProcessChannel();
+  // Reads the keys of tokens again. If one cannot be used, all stays as it was.
+  absl::Status ReloadKeys();
   // By any thread; not during Stop, nor after it.
   BrokerCounts counts() const;
 

@@ -7,6 +7,7 @@
 #include "control/ask_call.h"
 #include "control/grpc_status.h"
 #include "control/publish_stream.h"
+#include "control/refusal.h"
 #include "control/session_stream.h"
 #include "proto/rules.h"
 
@@ -51,6 +52,9 @@ absl::Status CheckListRequest(const v1::ListSessionsRequest& request) {
 grpc::ServerUnaryReactor* SessionService::PublishEvent(grpc::CallbackServerContext* context,
                                                        const v1::PublishEventRequest* request,
                                                        v1::PublishEventResponse* response) {
+  const absl::StatusOr<Caller> caller =
+      access_.Check(*context, Method::kPublishEvent, request->event().session_id());
+  if (!caller.ok()) return Refuse(*context, caller.status());
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   broker_.Publish(request->event(), request->idempotency_key(),
                   [context, reactor, response](absl::StatusOr<Published> published) {
@@ -65,24 +69,37 @@ grpc::ServerUnaryReactor* SessionService::PublishEvent(grpc::CallbackServerConte
 
 grpc::ServerBidiReactor<v1::PublishEventsRequest, v1::PublishEventsResponse>*
 SessionService::PublishEvents(grpc::CallbackServerContext* context) {
+  const absl::StatusOr<Caller> caller = access_.Check(*context, Method::kPublishEvents);
+  if (!caller.ok()) {
+    return new RefusedStream<
+        grpc::ServerBidiReactor<v1::PublishEventsRequest, v1::PublishEventsResponse>>(
+        caller.status());
+  }
   return PublishStream::Start(
-      broker_, long_calls_, pacer_,
+      broker_, long_calls_, *caller, pacer_,
       {options_.publish_stream_bytes_max, options_.publish_message_events_max});
 }
 
 grpc::ServerWriteReactor<v1::StreamSessionResponse>* SessionService::StreamSession(
     grpc::CallbackServerContext* context, const v1::StreamSessionRequest* request) {
-  return SessionStream::Start(broker_, long_calls_, *request, options_.stream_message_bytes_max);
+  const absl::StatusOr<Caller> caller =
+      access_.Check(*context, Method::kStreamSession, request->session_id());
+  if (!caller.ok()) {
+    return new RefusedStream<grpc::ServerWriteReactor<v1::StreamSessionResponse>>(caller.status());
+  }
+  return SessionStream::Start(broker_, long_calls_, *caller, *request,
+                              options_.stream_message_bytes_max);
 }
 
 grpc::ServerUnaryReactor* SessionService::GetSession(grpc::CallbackServerContext* context,
                                                      const v1::GetSessionRequest* request,
                                                      v1::GetSessionResponse* response) {
+  const absl::StatusOr<Caller> caller =
+      access_.Check(*context, Method::kGetSession, request->session_id());
+  if (!caller.ok()) return Refuse(*context, caller.status());
+  if (absl::Status status = CheckId("session_id", request->session_id()); !status.ok())
+    return Refuse(*context, status);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (absl::Status status = CheckId("session_id", request->session_id()); !status.ok()) {
-    reactor->Finish(ToGrpcStatus(status));
-    return reactor;
-  }
   broker_.GetSnapshot(request->session_id(),
                       [context, reactor, response](absl::StatusOr<SnapshotView> view) {
                         if (view.ok()) Fill(*view, *response->mutable_snapshot());
@@ -94,11 +111,13 @@ grpc::ServerUnaryReactor* SessionService::GetSession(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* SessionService::ListSessions(grpc::CallbackServerContext* context,
                                                        const v1::ListSessionsRequest* request,
                                                        v1::ListSessionsResponse* response) {
+  const absl::StatusOr<Caller> caller = access_.Check(*context, Method::kListSessions);
+  if (!caller.ok()) return Refuse(*context, caller.status());
+  if (absl::Status status = caller->MayUseAllSessions(); !status.ok())
+    return Refuse(*context, status);
+  if (absl::Status status = CheckListRequest(*request); !status.ok())
+    return Refuse(*context, status);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (absl::Status status = CheckListRequest(*request); !status.ok()) {
-    reactor->Finish(ToGrpcStatus(status));
-    return reactor;
-  }
   const size_t page = request->page_size() == 0 ? kSessionsPerPageDefault : request->page_size();
   // One more than the page says whether there is another one.
   broker_.ListSessions(
@@ -120,12 +139,18 @@ grpc::ServerUnaryReactor* SessionService::ListSessions(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* SessionService::AskClarification(
     grpc::CallbackServerContext* context, const v1::AskClarificationRequest* request,
     v1::AskClarificationResponse* response) {
-  return AskCall::Start(broker_, long_calls_, *context, *request, *response);
+  const absl::StatusOr<Caller> caller =
+      access_.Check(*context, Method::kAskClarification, request->session_id());
+  if (!caller.ok()) return Refuse(*context, caller.status());
+  return AskCall::Start(broker_, long_calls_, *caller, *context, *request, *response);
 }
 
 grpc::ServerUnaryReactor* SessionService::AnswerClarification(
     grpc::CallbackServerContext* context, const v1::AnswerClarificationRequest* request,
     v1::AnswerClarificationResponse* response) {
+  const absl::StatusOr<Caller> caller =
+      access_.Check(*context, Method::kAnswerClarification, request->session_id());
+  if (!caller.ok()) return Refuse(*context, caller.status());
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   broker_.EndClarification({request->session_id(), request->clarification_id(),
                             v1::CLARIFICATION_STATUS_ANSWERED, request->response()},
@@ -136,6 +161,9 @@ grpc::ServerUnaryReactor* SessionService::AnswerClarification(
 grpc::ServerUnaryReactor* SessionService::CancelClarification(
     grpc::CallbackServerContext* context, const v1::CancelClarificationRequest* request,
     v1::CancelClarificationResponse* response) {
+  const absl::StatusOr<Caller> caller =
+      access_.Check(*context, Method::kCancelClarification, request->session_id());
+  if (!caller.ok()) return Refuse(*context, caller.status());
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   broker_.EndClarification({request->session_id(), request->clarification_id(),
                             v1::CLARIFICATION_STATUS_CANCELLED, std::nullopt},

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "control/access.h"
 #include "control/broker.h"
 #include "control/long_calls.h"
 #include "control/write_pacer.h"
@@ -22,8 +23,8 @@ struct SessionServiceOptions {
 
 class SessionService : public v1::SessionService::CallbackService {
  public:
-  SessionService(Broker& broker, WritePacer& pacer, SessionServiceOptions options)
-      : broker_(broker), pacer_(pacer), options_(options) {}
+  SessionService(Broker& broker, Access& access, WritePacer& pacer, SessionServiceOptions options)
+      : broker_(broker), access_(access), pacer_(pacer), options_(options) {}
 
   grpc::ServerUnaryReactor* PublishEvent(grpc::CallbackServerContext* context,
                                          const v1::PublishEventRequest* request,
@@ -53,6 +54,7 @@ class SessionService : public v1::SessionService::CallbackService {
 
  private:
   Broker& broker_;
+  Access& access_;
   WritePacer& pacer_;
   const SessionServiceOptions options_;
   LongCalls long_calls_;

@@ -13,13 +13,13 @@ absl::Status CallerLeft() { return absl::CancelledError("the caller has left"); 
 
 }  // namespace
 
-SessionStream* SessionStream::Start(Broker& broker, LongCalls& long_calls,
+SessionStream* SessionStream::Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
                                     const v1::StreamSessionRequest& request,
                                     size_t message_bytes_max) {
   std::shared_ptr<SessionStream> stream(new SessionStream(broker, request, message_bytes_max));
   stream->self_ = stream;
   stream->Begin();
-  stream->membership_ = long_calls.Add(stream);
+  stream->membership_ = long_calls.Add(stream, caller);
   return stream.get();
 }
 
@@ -98,8 +98,6 @@ void SessionStream::OnWriteDone(bool ok) {
 }
 
 void SessionStream::OnCancel() { EndWith(CallerLeft()); }
-
-void SessionStream::Drain() { EndWith(ServerStops()); }
 
 void SessionStream::EndWith(absl::Status status) {
   absl::MutexLock lock(&mutex_);

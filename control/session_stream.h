@@ -23,7 +23,7 @@ class SessionStream : public grpc::ServerWriteReactor<v1::StreamSessionResponse>
                       public LongCall,
                       public std::enable_shared_from_this<SessionStream> {
  public:
-  static SessionStream* Start(Broker& broker, LongCalls& long_calls,
+  static SessionStream* Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
                               const v1::StreamSessionRequest& request, size_t message_bytes_max);
 
  private:
@@ -34,15 +34,14 @@ class SessionStream : public grpc::ServerWriteReactor<v1::StreamSessionResponse>
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
-  void Drain() override;
+  // Ends now if it waits, else with the step that it is in.
+  void EndWith(absl::Status status) override ABSL_LOCKS_EXCLUDED(mutex_);
 
   void Begin();
   void Wake();
   // In step kReading.
   void Read();
   void OnPage(const absl::StatusOr<ReadPage>& page);
-  // Ends now if it waits, else with the step that it is in.
-  void EndWith(absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
   void FinishWith(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Broker& broker_;

@@ -11,6 +11,7 @@
 #include "edge/server.h"
 #include "spdlog/spdlog.h"
 #include "tools/access/flags.h"
+#include "tools/daemon/grpc_log.h"
 #include "tools/daemon/lock_checks.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
     std::cerr << status.message() << "\n";
     return 2;
   }
+  sessioncast::daemon::TakeGrpcLog();
   spdlog::info("control is at {}", control.address);
   const sessioncast::daemon::OnePoller one_poller;
   const auto channel = sessioncast::edge::ControlChannel(control);

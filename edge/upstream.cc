@@ -143,6 +143,7 @@ void Upstream::OpenStream() {
 
 void Upstream::StreamReady() {
   attached_ = true;
+  refusal_.clear();
   backoff_ = options_.backoff_min;
   hub_.Attached();
   changed_(true);
@@ -156,6 +157,9 @@ void Upstream::StreamEnded(const std::string& why) {
     }
     hub_.Detached();
     changed_(false);
+  } else if (!stopping_ && why != refusal_) {
+    spdlog::warn("control does not let this edge attach: {}", why);
+    refusal_ = why;
   }
   for (const ReadRequest& request : std::exchange(reads_waiting_, {})) {
     hub_.PageArrived(request.read_id, Page{});

@@ -88,6 +88,7 @@ class Upstream {
   std::shared_ptr<AttachStream> stream_;
   bool attached_ = false;
   bool stopping_ = false;
+  std::string refusal_;  // the last that was logged
   size_t reads_in_flight_ = 0;
   std::deque<ReadRequest> reads_waiting_;
   std::chrono::milliseconds backoff_;

@@ -61,7 +61,8 @@ class PublishStreamTest : public testing::Test {
   FaultyStore store_;
   control::Broker broker_{store_, control::BrokerOptions{}};
   control::WritePacer pacer_{std::chrono::microseconds(250)};
-  control::SessionService service_{broker_, pacer_, control::SessionServiceOptions{}};
+  control::Access access_{nullptr};
+  control::SessionService service_{broker_, access_, pacer_, control::SessionServiceOptions{}};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::SessionService::Stub> stub_;
   grpc::ClientContext call_;

@@ -13,6 +13,7 @@
 #include "edge/server.h"
 #include "spdlog/spdlog.h"
 #include "tools/access/flags.h"
+#include "tools/daemon/grpc_log.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
 #include "tools/daemon/one_poller.h"
@@ -31,10 +32,17 @@ struct ServeOptions {
   daemon::MetricsOptions metrics;
 };
 
-// A terminal that closes sends SIGHUP too: without keys to read again it stops.
-int WaitForStop(daemon::StopSignals& signals, const access::Options& access, edge::Server& edge) {
-  if (access.tokens.keys.empty()) return signals.Wait();
-  return signals.Wait([&edge] { daemon::LogReload(edge.ReloadKeys()); });
+// A terminal that closes sends SIGHUP too: with nothing to read again it stops. What TLS has is
+// looked at once a second anyway.
+int WaitForStop(daemon::StopSignals& signals, const ServeOptions& options,
+                control::Server& control, edge::Server& edge) {
+  if (options.access.tokens.keys.empty() && options.control.tls.cert_file.empty())
+    return signals.Wait();
+  return signals.Wait([&control, &edge] {
+    absl::Status status = control.ReloadKeys();
+    status.Update(edge.ReloadKeys());
+    daemon::LogReload(status);
+  });
 }
 
 ExitCode Serve(ServeOptions options) {
@@ -43,7 +51,9 @@ ExitCode Serve(ServeOptions options) {
     std::cerr << status.message() << "\n";
     return kUsage;
   }
+  daemon::TakeGrpcLog();
   options.edge.access.tokens = options.access;
+  options.control.access = options.access;
   const daemon::OnePoller one_poller;
   auto control = control::Server::Start(options.control);
   if (!control.ok()) {
@@ -64,7 +74,7 @@ ExitCode Serve(ServeOptions options) {
     (*control)->Stop();
     return kRefused;
   }
-  const int signal_number = WaitForStop(signals, options.access, **edge);
+  const int signal_number = WaitForStop(signals, options, **control, **edge);
   spdlog::info("signal {}: closing", signal_number);
   const daemon::StopDeadline deadline(options.edge.drain_time +
                                       std::chrono::milliseconds(options.control.stop_grace_ms) +
