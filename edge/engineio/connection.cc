@@ -30,6 +30,7 @@ Connection::Connection(ConnectionHome& home, std::string sid, FirstRequest first
     : home_(home),
       sid_(std::move(sid)),
       first_request_(std::move(first_request)),
+      queue_(home.queued_total()),
       unsent_bytes_max_(home.limits().unsent_bytes_max) {}
 
 Connection::~Connection() = default;
@@ -105,6 +106,7 @@ void Connection::SendPacket(OutPacket packet) {
   if (state_ != State::kOpen) return;
   queue_.Push(std::move(packet));
   if (queue_.bytes() > limits().queue_bytes_max) return Fail(DisconnectReason::kSlowConsumer);
+  home_.OnQueued();
   if (flush_is_due_) return;
   flush_is_due_ = true;
   home_.FlushSoon(shared_from_this());
@@ -280,7 +282,7 @@ void Connection::End(DisconnectReason reason, Ending ending) {
   } else {
     queue_.Clear();
   }
-  home_.OnEnded();
+  home_.OnEnded(*this, reason);
   sink_->OnClose(reason);
   EndTransport(reason, ending);
 }

@@ -77,7 +77,11 @@ class ConnectionHome {
   // The sid means nothing any more.
   virtual void Forget(const std::string& sid) = 0;
   // It has ended (its sid may still be known, until a last poll).
-  virtual void OnEnded() = 0;
+  virtual void OnEnded(const Connection& connection, DisconnectReason reason) = 0;
+  // Counts what is queued for all its connections; null: nobody asks.
+  virtual size_t* queued_total() { return nullptr; }
+  // Something was queued.
+  virtual void OnQueued() {}
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {

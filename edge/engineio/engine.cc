@@ -89,6 +89,9 @@ absl::Status Engine::Start() {
     return absl::InvalidArgumentError(
         absl::StrCat("sid_suffix: at most ", kSidSuffixCharactersMax, " of A-Z, a-z, 0-9, -, _"));
   }
+  absl::StatusOr<TrustedProxies> proxies = TrustedProxies::Of(options_.trusted_proxies);
+  if (!proxies.ok()) return proxies.status();
+  proxies_ = *std::move(proxies);
   if (absl::Status status = listener_->Bind(options_.listen); !status.ok()) return status;
   listener_->Start();
   for (const std::unique_ptr<IoThread>& thread : threads_) thread->Start();

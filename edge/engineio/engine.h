@@ -16,7 +16,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "edge/engineio/address_count.h"
 #include "edge/engineio/admission.h"
+#include "edge/engineio/client_address.h"
 #include "edge/engineio/connection.h"
 #include "edge/engineio/held.h"
 #include "edge/engineio/http.h"
@@ -37,7 +39,14 @@ struct EngineOptions {
   size_t io_threads = 1;  // 1..64
   std::string path = "/socket.io/";  // the '/' at its end may be left out
   size_t connections_max = 100'000;  // beyond it handshakes are answered 503
+  // Of one client address (CountedAddress); beyond it handshakes are answered 429; 0: as many as
+  // there are.
+  size_t connections_per_address_max = 0;
+  std::vector<std::string> trusted_proxies;  // networks whose X-Forwarded-For is believed
   AdmissionOptions admission;        // beyond it they wait, then are answered 503
+  // Of all connections together; each I/O thread has its part. Beyond it those with the longest
+  // queues end ("slow consumer") until an eighth is free. 0: no limit.
+  size_t queued_bytes_max = 0;
   int send_buffer_bytes = 0;         // of a TCP connection (SO_SNDBUF); 0: as the system has it
   ConnectionLimits connection;
   HttpLimits http;
@@ -53,6 +62,10 @@ struct EngineOptions {
   std::string cookie;      // set to the sid by the reply to a polling handshake; empty: none
   HttpHandler on_request;  // outside the path; null: 404
   PacketObserver on_packet;
+  // A connection has ended, whether it was used or not; null: nobody asks.
+  std::function<void(std::string_view sid, DisconnectReason)> on_ended;
+  // Somebody was turned away, or ended, for a limit of all together.
+  std::function<void(std::string_view limit, std::string_view what)> on_limit_reached;
   // A TCP connection began with another protocol, and was closed.
   std::function<void(std::string_view address, std::string_view protocol)> on_other_protocol;
 };
@@ -89,6 +102,8 @@ class Engine {
   EngineOptions options_;
   std::atomic<size_t> connections_{0};
   std::atomic<size_t> handshakes_{0};
+  TrustedProxies proxies_;
+  AddressCount connections_by_address_;
   std::unique_ptr<Listener> listener_;
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::vector<std::unique_ptr<EngineThread>> parts_;

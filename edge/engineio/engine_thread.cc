@@ -130,7 +130,8 @@ std::string EngineThread::NewSid() const {
 // ---- requests
 
 void EngineThread::Answer(const HttpPointer& http) {
-  const HttpRequest& request = http->request();
+  HttpRequest& request = http->request();
+  request.remote_address = engine_.proxies_.ClientOf(http->remote_address(), request.headers);
   const bool is_ours = request.path.rfind(engine_.options_.path, 0) == 0;
   if (IsSuspiciousPath(request.path)) {
     http->Reply(PlainResponse(404, "Not found"));
@@ -279,7 +280,7 @@ void EngineThread::AnswerHandshake(const HttpPointer& http) {
   if (const std::optional<EngineError> error = CheckHandshake(head)) return Refuse(http, *error);
   const Clock::time_point now = thread_.now();
   const std::optional<Clock::time_point> at = admission_.Admit(now);
-  if (!at.has_value()) return TurnAway(http, "Too many handshakes");
+  if (!at.has_value()) return TurnAway(http, 503, "Too many handshakes", "handshakes_per_s_max");
   if (*at <= now) return OpenConnection(http);
   waiting_.push_back({*at, http, http->request_number()});
   if (!next_waiting_.pending()) next_waiting_ = thread_.At(*at, [this] { AnswerWaiting(); });
@@ -297,16 +298,38 @@ void EngineThread::AnswerWaiting() {
     next_waiting_ = thread_.At(waiting_.front().at, [this] { AnswerWaiting(); });
 }
 
-void EngineThread::TurnAway(const HttpPointer& http, std::string_view why) {
+void EngineThread::TurnAway(const HttpPointer& http, unsigned status, std::string_view why,
+                            std::string_view limit) {
+  if (engine_.options_.on_limit_reached) {
+    engine_.options_.on_limit_reached(limit, http->request().remote_address + " was turned away");
+  }
   http->CloseAfterReply();
-  HttpResponse response = PlainResponse(503, std::string(why));
+  HttpResponse response =
+      PlainResponse(status, std::string(why).append(" (").append(limit).append(")"));
   response.headers.emplace_back("Retry-After", "1");
   http->Reply(std::move(response));
 }
 
+bool EngineThread::EnterAddress(const HttpPointer& http) {
+  const size_t connections_max = engine_.options_.connections_per_address_max;
+  return connections_max == 0 ||
+         engine_.connections_by_address_.Enter(CountedAddress(http->request().remote_address),
+                                               connections_max);
+}
+
+void EngineThread::LeaveAddress(const std::string& address) {
+  if (engine_.options_.connections_per_address_max == 0) return;
+  engine_.connections_by_address_.Leave(CountedAddress(address));
+}
+
 void EngineThread::OpenConnection(const HttpPointer& http) {
-  if (closed_ || engine_.connections() >= engine_.options_.connections_max)
-    return TurnAway(http, "Too many connections");
+  if (closed_ || engine_.connections() >= engine_.options_.connections_max) {
+    return TurnAway(http, 503, "Too many connections", "connections_max");
+  }
+  if (!EnterAddress(http)) {
+    return TurnAway(http, 429, "Too many connections of one address",
+                    "connections_per_address_max");
+  }
   if (!http->head().wants_websocket) {
     const std::shared_ptr<Connection> connection = Open(http);
     if (!engine_.options_.cookie.empty()) {
@@ -321,6 +344,8 @@ void EngineThread::OpenConnection(const HttpPointer& http) {
     const std::shared_ptr<Connection> connection = Open(http);
     connection->OpenWebSocket(engine_.options_.accept(*connection), http->BecomeWebSocket(),
                               *std::move(response));
+  } else {
+    LeaveAddress(http->request().remote_address);
   }
 }
 
@@ -330,7 +355,7 @@ std::shared_ptr<Connection> EngineThread::Open(const HttpPointer& http) {
   first.url = head.request.target;
   first.headers = head.request.headers;
   first.query = head.request.query;
-  first.address = http->remote_address();
+  first.address = head.request.remote_address;
   first.transport = head.wants_websocket ? "websocket" : "polling";
   first.time = std::chrono::system_clock::now();
   std::string sid = NewSid();
@@ -384,7 +409,39 @@ void EngineThread::FlushSlice() {
 
 void EngineThread::Forget(const std::string& sid) { connections_.erase(sid); }
 
-void EngineThread::OnEnded() { --engine_.connections_; }
+void EngineThread::OnEnded(const Connection& connection, DisconnectReason reason) {
+  --engine_.connections_;
+  if (engine_.options_.on_ended) engine_.options_.on_ended(connection.sid(), reason);
+  LeaveAddress(connection.first_request().address);
+}
+
+void EngineThread::OnQueued() {
+  const size_t bytes_max = engine_.options_.queued_bytes_max;
+  if (bytes_max == 0 || queued_total_ <= bytes_max / engine_.threads_.size()) return;
+  if (!std::exchange(sheds_queues_, true)) thread_.Post([this] { ShedQueues(); });
+}
+
+void EngineThread::ShedQueues() {
+  sheds_queues_ = false;
+  const size_t bytes_max = engine_.options_.queued_bytes_max / engine_.threads_.size();
+  if (queued_total_ <= bytes_max) return;  // the kernel has taken some meanwhile
+  std::vector<std::shared_ptr<Connection>> all;
+  for (const auto& [sid, connection] : connections_) {
+    if (connection->queued_bytes() > 0) all.push_back(connection);
+  }
+  const auto is_longer = [](const auto& a, const auto& b) {
+    return a->queued_bytes() > b->queued_bytes();
+  };
+  std::sort(all.begin(), all.end(), is_longer);
+  size_t ended = 0;
+  while (ended < all.size() && queued_total_ > bytes_max - bytes_max / 8) {
+    all[ended++]->Fail(DisconnectReason::kSlowConsumer);
+  }
+  if (ended > 0 && engine_.options_.on_limit_reached) {
+    engine_.options_.on_limit_reached(
+        "queued_bytes_max", absl::StrCat(ended, " connections with the longest queues were ended"));
+  }
+}
 
 Held EngineThread::CountHeld() const {
   const IoThread::Loop& loop = thread_.loop();

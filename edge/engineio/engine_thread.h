@@ -43,7 +43,9 @@ class EngineThread : public ConnectionHome {
   const PacketObserver& packet_observer() const override { return engine_.options_.on_packet; }
   void FlushSoon(std::shared_ptr<Connection> connection) override;
   void Forget(const std::string& sid) override;
-  void OnEnded() override;
+  void OnEnded(const Connection& connection, DisconnectReason reason) override;
+  size_t* queued_total() override { return &queued_total_; }
+  void OnQueued() override;
 
  private:
   struct EngineError;
@@ -65,8 +67,12 @@ class EngineThread : public ConnectionHome {
   void AnswerHandshake(const HttpPointer& http);
   void AnswerWaiting();
   void OpenConnection(const HttpPointer& http);
-  // 503.
-  void TurnAway(const HttpPointer& http, std::string_view why);
+  // `limit`: which one it met; also said in the answer, behind `why`.
+  void TurnAway(const HttpPointer& http, unsigned status, std::string_view why,
+                std::string_view limit);
+  // False if the client's address has as many connections as it may.
+  bool EnterAddress(const HttpPointer& http);
+  void LeaveAddress(const std::string& address);
   std::optional<EngineError> Check(const RequestHead& head) const;
   std::optional<EngineError> CheckKnown(const RequestHead& head,
                                         const Connection& connection) const;
@@ -78,11 +84,15 @@ class EngineThread : public ConnectionHome {
   std::shared_ptr<Connection> Open(const HttpPointer& http);
   std::string NewSid() const;
   void FlushSlice();
+  // Ends those with the longest queues.
+  void ShedQueues();
 
   Engine& engine_;
   IoThread& thread_;
   HttpConnection::Answerer answerer_;
   bool closed_ = false;
+  size_t queued_total_ = 0;  // of the connections below, and of those that have ended lately
+  bool sheds_queues_ = false;
   absl::flat_hash_map<std::string, std::shared_ptr<Connection>> connections_;
   Admission admission_;
   std::deque<Waiting> waiting_;  // the first to be answered in front

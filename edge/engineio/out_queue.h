@@ -1,9 +1,10 @@
 // The packets that wait to leave a connection, in order, with their bytes counted.
 //
 // Threads: belongs to its connection's I/O thread.
-// Invariants: bytes() is what the packets in it count, zero when it is empty. A body is shared,
-// never copied. Endings are computed in the order in which packets leave; one that was computed for
-// a packet of which nothing left is taken back, so that what has been computed is what is leaving.
+// Invariants: bytes() is what the packets in it count, zero when it is empty; the total that it was
+// given counts them too, as long as the queue stands. A body is shared, never copied. Endings are
+// computed in the order in which packets leave; one that was computed for a packet of which nothing
+// left is taken back, so that what has been computed is what is leaving.
 #pragma once
 
 #include <cstddef>
@@ -78,17 +79,28 @@ class OutQueue {
   static constexpr size_t kPacketOverheadBytes = 64;
   using Iterator = std::list<OutPacket>::iterator;
 
+  // `total`: of all queues together, outlives them; null: nobody asks.
+  explicit OutQueue(size_t* total = nullptr) : total_(total) {}
+  ~OutQueue() { Discount(bytes_); }
+  OutQueue(OutQueue&& other) noexcept
+      : packets_(std::move(other.packets_)),
+        bytes_(std::exchange(other.bytes_, 0)),
+        total_(other.total_) {
+    other.packets_.clear();
+  }
+  OutQueue& operator=(OutQueue&&) = delete;
+
   void Push(OutPacket packet) {
-    bytes_ += Cost(packet);
+    Count(Cost(packet));
     packets_.push_back(std::move(packet));
   }
   void PopFront() {
-    bytes_ -= Cost(packets_.front());
+    Discount(Cost(packets_.front()));
     packets_.pop_front();
   }
   void DropBehindFront() {
     while (packets_.size() > 1) {
-      bytes_ -= Cost(packets_.back());
+      Discount(Cost(packets_.back()));
       packets_.pop_back();
     }
   }
@@ -101,17 +113,17 @@ class OutQueue {
       if (first->place == PacketPlace::kOwn) drops = !Stays(*first) && is_dropped(TagOf(*first));
       const Iterator packet = first++;
       if (!drops) continue;
-      bytes_ -= Cost(*packet);
+      Discount(Cost(*packet));
       packets_.erase(packet);
     }
   }
   // Computes what a packet ends with, before it leaves.
   void Complete(OutPacket& packet) {
     if (!packet.completion || packet.completion->is_computed) return;
-    bytes_ -= Cost(packet);
+    Discount(Cost(packet));
     packet.completion->is_computed = true;
     packet.completion->tail = packet.completion->ending->compute(TagOf(packet));
-    bytes_ += Cost(packet);
+    Count(Cost(packet));
   }
   // Of all, for good: whoever computes them goes.
   void CompleteAll() {
@@ -126,10 +138,10 @@ class OutQueue {
   }
   void Clear() {
     packets_.clear();
-    bytes_ = 0;
+    Discount(bytes_);
   }
   // Everything, in order; this queue is empty then.
-  OutQueue TakeAll() { return std::exchange(*this, OutQueue()); }
+  OutQueue TakeAll() { return std::move(*this); }
 
   bool empty() const { return packets_.empty(); }
   size_t packets() const { return packets_.size(); }
@@ -148,11 +160,19 @@ class OutQueue {
   }
   void TakeBackOne(OutPacket& packet) {
     if (!packet.completion || !packet.completion->is_computed || Stays(packet)) return;
-    bytes_ -= Cost(packet);
+    Discount(Cost(packet));
     packet.completion->is_computed = false;
     packet.completion->tail.clear();
     if (packet.completion->ending->take_back) packet.completion->ending->take_back(TagOf(packet));
-    bytes_ += Cost(packet);
+    Count(Cost(packet));
+  }
+  void Count(size_t bytes) {
+    bytes_ += bytes;
+    if (total_ != nullptr) *total_ += bytes;
+  }
+  void Discount(size_t bytes) {
+    bytes_ -= bytes;
+    if (total_ != nullptr) *total_ -= bytes;
   }
   static size_t Cost(const OutPacket& packet) {
     return packet.size() + kPacketOverheadBytes +
@@ -161,6 +181,7 @@ class OutQueue {
 
   std::list<OutPacket> packets_;
   size_t bytes_ = 0;
+  size_t* const total_;
 };
 
 }  // namespace sessioncast::engineio

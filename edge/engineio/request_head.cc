@@ -103,7 +103,10 @@ Outline FindEnd(std::string_view bytes, size_t bytes_max) {
   size_t begin = 0;
   for (size_t end = first; end != std::string_view::npos; end = bytes.find('\n', begin)) {
     const bool is_too_long = begin > 0 && end - begin > kFieldBytesMax;
-    if (end - first > bytes_max || lines++ > kHeaderFieldsMax || is_too_long) return {.bad = 431};
+    const bool is_end = begin > 0 && end == begin + 1;
+    if (end - first > bytes_max || (lines++ > kHeaderFieldsMax && !is_end) || is_too_long) {
+      return {.bad = 431};
+    }
     if (end == begin || bytes[end - 1] != '\r') return {.bad = 400};  // a bare LF
     if (begin > 0 && end == begin + 1) return {.bad = std::nullopt, .bytes = end + 1};
     if (bytes[begin] == ' ' || bytes[begin] == '\t') return {.bad = 400};  // folded

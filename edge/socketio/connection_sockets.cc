@@ -33,6 +33,11 @@ void ConnectionSockets::OnRead(absl::StatusOr<std::optional<Packet>> packet) {
 // ---- packets
 
 void ConnectionSockets::OnPacket(Packet packet) {
+  if (const std::optional<size_t> rate = RateOf(packet)) {
+    if (meters_.empty()) meters_.resize(rules_.rates.size());
+    const engineio::Clock::time_point now = engineio::Clock::now();
+    if (!meters_[*rate].Take(rules_.rates[*rate], now)) return OnOverRate(packet, *rate);
+  }
   if (packet.type == PacketType::kConnect) return OnConnect(packet);
   const auto member = sockets_.find(packet.name_space);
   if (member == sockets_.end() || !member->second->connected()) {
@@ -40,6 +45,28 @@ void ConnectionSockets::OnPacket(Packet packet) {
   }
   const std::shared_ptr<MemberSocket> socket = member->second;
   OnMemberPacket(*socket, std::move(packet));
+}
+
+std::optional<size_t> ConnectionSockets::RateOf(const Packet& packet) const {
+  // Leaving is never refused: less is to do after it.
+  if (rules_.rates.empty() || packet.type == PacketType::kDisconnect) return std::nullopt;
+  const bool is_event =
+      packet.type == PacketType::kEvent || packet.type == PacketType::kBinaryEvent;
+  if (!is_event || !packet.payload->front().is_string()) return 0;
+  const auto own = rules_.event_rates.find(packet.payload->front().get_ref<const std::string&>());
+  return own == rules_.event_rates.end() ? 0 : own->second;
+}
+
+void ConnectionSockets::OnOverRate(const Packet& packet, size_t rate) {
+  const RateLimit& passed = rules_.rates[rate];
+  const auto member = sockets_.find(packet.name_space);
+  if (packet.type == PacketType::kConnect || member == sockets_.end()) {
+    return connection_.Close(DisconnectReason::kLimit);  // there is nobody to tell
+  }
+  const std::shared_ptr<MemberSocket> socket = member->second;
+  const bool is_event = packet.type == PacketType::kEvent || packet.type == PacketType::kBinaryEvent;
+  if (is_event && socket->connected()) socket->OnOverRate(packet, passed);
+  if (meters_[rate].refused() > passed.burst_max) connection_.Close(DisconnectReason::kLimit);
 }
 
 void ConnectionSockets::OnMemberPacket(MemberSocket& socket, Packet packet) {

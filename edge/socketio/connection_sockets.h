@@ -29,6 +29,8 @@ class MemberSocket;
 struct ServerRules {
   PacketLimits packets;
   size_t awaited_acks_max = 1'000;
+  std::vector<RateLimit> rates;                            // the first: of messages; empty: none
+  std::map<std::string, size_t, std::less<>> event_rates;  // events that have another: which
   std::chrono::milliseconds connect_timeout{45'000};
   std::chrono::milliseconds attachments_timeout{45'000};
   std::map<std::string, std::unique_ptr<NamespaceHandlers>, std::less<>> namespaces;
@@ -56,6 +58,9 @@ class ConnectionSockets : public engineio::MessageSink {
  private:
   void OnRead(absl::StatusOr<std::optional<Packet>> packet);
   void OnPacket(Packet packet);
+  // Which of the rules' rates a packet counts for; nothing: for none.
+  std::optional<size_t> RateOf(const Packet& packet) const;
+  void OnOverRate(const Packet& packet, size_t rate);
   void OnConnect(const Packet& packet);
   void OnMemberPacket(MemberSocket& socket, Packet packet);
   void RunMiddlewares(MemberSocket& socket, size_t next);
@@ -67,6 +72,7 @@ class ConnectionSockets : public engineio::MessageSink {
   engineio::Connection& connection_;
   std::map<std::string, std::shared_ptr<MemberSocket>> sockets_;
   PacketDecoder decoder_;
+  std::vector<engineio::RateMeter> meters_;  // of the rules' rates; empty before the first packet
   engineio::Timer attachments_deadline_;
   engineio::Timer connect_deadline_;
 };

@@ -172,6 +172,10 @@ void MemberSocket::OnEvent(Packet packet) {
                       std::move(ack));
 }
 
+void MemberSocket::OnOverRate(const Packet& packet, const RateLimit& passed) {
+  handlers_.CallOverRate(*this, passed, AckFor(packet));
+}
+
 Ack MemberSocket::AckFor(const Packet& packet) {
   if (!packet.ack_id) return Ack();
   return Ack([weak = weak_from_this(), this, id = *packet.ack_id](const Json& arguments) {

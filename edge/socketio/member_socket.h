@@ -47,6 +47,8 @@ class MemberSocket : public Socket {
   void BecomeLeft();
   // An EVENT; its payload's first element is the name.
   void OnEvent(Packet packet);
+  // An EVENT that is not handled, since the client has passed this rate.
+  void OnOverRate(const Packet& packet, const RateLimit& passed);
   void OnAck(const Packet& packet);
   // The connection's queue has become shorter.
   void OnDrained();

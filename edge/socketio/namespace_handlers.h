@@ -19,6 +19,7 @@ class NamespaceHandlers : public Namespace {
   using Identifier = std::function<Identity(Socket&)>;
   using EventHandler = std::function<void(Socket&, const Json&, Ack)>;
   using OtherHandler = std::function<void(Socket&, const std::string&, const Json&, Ack)>;
+  using OverRateHandler = std::function<void(Socket&, const RateLimit&, Ack)>;
 
   explicit NamespaceHandlers(std::string path) : path_(std::move(path)) {}
 
@@ -31,6 +32,7 @@ class NamespaceHandlers : public Namespace {
     events_.insert_or_assign(std::string(event), std::move(handler));
   }
   void OnOther(OtherHandler handler) override { other_ = std::move(handler); }
+  void OnOverRate(OverRateHandler handler) override { over_rate_ = std::move(handler); }
   void OnDisconnect(std::function<void(Socket&, DisconnectReason)> handler) override {
     disconnected_.push_back(std::move(handler));
   }
@@ -48,6 +50,9 @@ class NamespaceHandlers : public Namespace {
   }
   void CallDisconnected(Socket& socket, DisconnectReason reason) const {
     for (const auto& handler : disconnected_) handler(socket, reason);
+  }
+  void CallOverRate(Socket& socket, const RateLimit& passed, Ack ack) const {
+    if (over_rate_) over_rate_(socket, passed, std::move(ack));
   }
   void CallDrained(Socket& socket) const {
     for (const auto& handler : drained_) handler(socket);
@@ -67,6 +72,7 @@ class NamespaceHandlers : public Namespace {
   std::vector<std::function<void(Socket&)>> connected_;
   std::map<std::string, EventHandler> events_;
   OtherHandler other_;
+  OverRateHandler over_rate_;
   std::vector<std::function<void(Socket&, DisconnectReason)>> disconnected_;
   std::vector<std::function<void(Socket&)>> drained_;
 };

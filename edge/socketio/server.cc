@@ -31,6 +31,8 @@ engineio::ConnectionLimits ConnectionLimitsOf(const Options& options) {
   limits.queue_bytes_max = options.queue_bytes_max;
   limits.unsent_bytes_max = options.unsent_bytes_max;
   limits.frames.message_bytes_max = options.message_bytes_max;
+  limits.frames.fragments_max = options.message_fragments_max;
+  limits.frames.control_frames_max = options.control_frames_max;
   return limits;
 }
 
@@ -61,6 +63,9 @@ engineio::EngineOptions EngineOptionsOf(const Options& options) {
   engine.connections_max = options.connections_max;
   engine.admission.handshakes_per_s_max = options.handshakes_per_s_max;
   engine.admission.wait_max = options.handshake_wait_max;
+  engine.connections_per_address_max = options.connections_per_address_max;
+  engine.trusted_proxies = options.trusted_proxies;
+  engine.queued_bytes_max = options.queued_bytes_max;
   engine.send_buffer_bytes = options.send_buffer_bytes;
   engine.connection = ConnectionLimitsOf(options);
   engine.http = HttpLimitsOf(options);
@@ -80,11 +85,20 @@ class Server::State {
     rules.packets.attachments_max = options.attachments_max;
     rules.packets.attachments_bytes_max = options.attachments_bytes_max;
     rules.awaited_acks_max = options.awaited_acks_max;
+    if (options.message_rate.per_s_max > 0 || !options.event_rates.empty()) {
+      rules.rates.push_back(options.message_rate);
+    }
+    for (const auto& [event, rate] : options.event_rates) {
+      rules.event_rates.emplace(event, rules.rates.size());
+      rules.rates.push_back(rate);
+    }
     rules.connect_timeout = options.connect_timeout;
     // As long as a client may be silent.
     rules.attachments_timeout = options.ping_interval + options.ping_timeout;
     rules.observer = std::move(observer);
     engine.options().on_packet = rules.observer.packet;
+    engine.options().on_ended = rules.observer.ended;
+    engine.options().on_limit_reached = rules.observer.limit_reached;
     engine.options().on_other_protocol = rules.observer.other_protocol;
     engine.options().accept = [this](engineio::Connection& connection) {
       return std::make_unique<ConnectionSockets>(rules, connection);

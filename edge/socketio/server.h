@@ -43,6 +43,7 @@
 #include "edge/engineio/http.h"
 #include "edge/engineio/io_thread.h"
 #include "edge/engineio/out_queue.h"
+#include "edge/engineio/rate.h"
 #include "nlohmann/json.hpp"
 
 namespace sessioncast::socketio {
@@ -55,6 +56,7 @@ using engineio::HttpReply;
 using engineio::HttpRequest;
 using engineio::HttpResponse;
 using engineio::IoThread;
+using engineio::RateLimit;
 using engineio::Timer;
 
 // What the client's first HTTP request said, and the auth of its CONNECT to this namespace.
@@ -194,6 +196,9 @@ class Namespace {
   virtual void On(std::string_view event, std::function<void(Socket&, const Json& arguments, Ack ack)> handler) = 0;
   // Events that no On has a handler for.
   virtual void OnOther(std::function<void(Socket&, const std::string& event, const Json& arguments, Ack ack)>) = 0;
+  // In place of the event's handler, when the client has passed a rate (Options::message_rate, event_rates). If it goes
+  // on, its connection ends ("limit", on a websocket 1008).
+  virtual void OnOverRate(std::function<void(Socket&, const RateLimit& passed, Ack ack)> handler) = 0;
   virtual void OnDisconnect(std::function<void(Socket&, DisconnectReason)> handler) = 0;
   // What Socket::AwaitDrain waits for.
   virtual void OnDrained(std::function<void(Socket&)> handler) = 0;
@@ -217,10 +222,17 @@ struct Options {
   size_t message_bytes_max = 1'000'000;      // one WebSocket message; announced as maxPayload
   size_t post_bytes_max = 1'000'000;         // one POST body
   size_t post_packets_max = 10'000;          // ours
+  size_t message_fragments_max = 8'192;      // ours; WebSocket frames of one message
+  size_t control_frames_max = 1'024;         // ours; WebSocket control frames in a row, without a message between them
   size_t poll_packets_max = 16;              // of one answer to a poll: python-engineio refuses more
   size_t json_depth_max = 64;                // ours
   size_t attachments_max = 10;               // of one event
   size_t attachments_bytes_max = 10'000'000;  // ours; of one event's attachments, each as often as the event places it
+  // Ours; how often a connection may send events, acknowledgements and CONNECTs; 0: as often as it likes. Events of
+  // these names have a rate of their own, and do not count as messages. Who goes on when it is refused, and was refused
+  // burst_max times, is disconnected.
+  RateLimit message_rate;
+  std::map<std::string, RateLimit> event_rates;
   size_t awaited_acks_max = 1'000;           // ours; of one socket, see Socket::EmitWithAck
   size_t header_bytes_max = 8'192;           // request line and headers, each
   std::chrono::milliseconds header_timeout{5'000};
@@ -232,6 +244,10 @@ struct Options {
   int unsent_bytes_max = 16 * 1024;
   int send_buffer_bytes = 0;  // of a TCP connection in the kernel (SO_SNDBUF); 0: as the system has it
   size_t connections_max = 100'000;                       // beyond it handshakes are answered 503
+  size_t connections_per_address_max = 0;  // ours; beyond it handshakes are answered 429; 0: as many as there are
+  // Ours; networks ("10.0.0.0/8") of proxies before the server: what they say in X-Forwarded-For is the client's address.
+  std::vector<std::string> trusted_proxies;
+  size_t queued_bytes_max = 0;  // ours; of all connections: beyond it the longest queues' end, "slow consumer"; 0: no limit
   size_t handshakes_per_s_max = 10'000;                   // ours; beyond it they wait, at most handshake_wait_max, else 503
   std::chrono::milliseconds handshake_wait_max{10'000};
   // Origins that may use the server from a browser ("https://app.example"; "*": any). `cors_loopback`: also the
@@ -251,6 +267,10 @@ struct Observer {
   std::function<void(const Socket&, DisconnectReason)> disconnected;
   // Direction and Engine.IO packet type ("message", "ping"...), transport and size of each packet; null: not watched.
   std::function<void(std::string_view sid, std::string_view direction, std::string_view type, size_t bytes)> packet;
+  // A connection has ended, also one that joined no namespace.
+  std::function<void(std::string_view sid, DisconnectReason)> ended;
+  // Somebody was turned away, or ended, for a limit of all together (Options::connections_max and so on).
+  std::function<void(std::string_view limit, std::string_view what)> limit_reached;
   // A TCP connection was closed because it began with another protocol: "TLS", "HTTP/2" or "not HTTP".
   std::function<void(std::string_view address, std::string_view protocol)> other_protocol;
 };

@@ -44,7 +44,7 @@ class EdgeSide : public engineio::ConnectionHome {
   const engineio::PacketObserver& packet_observer() const override { return observer_; }
   void FlushSoon(std::shared_ptr<engineio::Connection> connection) override;
   void Forget(const std::string& sid) override { connections_.erase(sid); }
-  void OnEnded() override {}
+  void OnEnded(const engineio::Connection&, engineio::DisconnectReason) override {}
 
  private:
   void Send(engineio::Pipe& pipe, std::string_view packet);

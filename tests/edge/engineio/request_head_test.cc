@@ -86,6 +86,21 @@ TEST(RequestHeadTest, AThousandFieldsAreTooMany) {
   EXPECT_EQ(StatusOf(WithFields(fields)), 431);
 }
 
+TEST(RequestHeadTest, AHundredFieldsAreAllowedAndNotOneMore) {
+  std::string fields;
+  while (true) {
+    const auto parsed = ParseHead(WithFields(fields), 8'192);
+    const auto* read = std::get_if<ReadHead>(&parsed);
+    if (read == nullptr) break;
+    if (read->head.request.headers.size() == kHeaderFieldsMax) {
+      EXPECT_EQ(StatusOf(WithFields(fields + "a:b\r\n")), 431);
+      return;
+    }
+    fields += "a:b\r\n";
+  }
+  FAIL() << "a hundred fields were refused";
+}
+
 TEST(RequestHeadTest, AFieldHasALimitEvenWhereHeadersHaveNone) {
   const auto parse = [](size_t value_bytes) {
     return ParseHead(WithFields("X: " + std::string(value_bytes, 'a') + "\r\n"), 10'000'000);
