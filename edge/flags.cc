@@ -4,6 +4,7 @@
 #include <string>
 
 #include "CLI/CLI.hpp"
+#include "edge/flag.h"
 
 namespace sessioncast::edge {
 namespace {
@@ -12,24 +13,12 @@ constexpr char kGroup[] = "Edge";
 
 template <typename Value>
 CLI::Option* Add(CLI::App& app, const std::string& name, Value& value, const std::string& help) {
-  std::string variable = "SESSIONCAST_" + name;
-  for (char& c : variable) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return app.add_option("--" + name, value, help)
-      ->envname(variable)
-      ->capture_default_str()
-      ->group(kGroup);
+  return AddFlag(app, kGroup, name, value, help);
 }
 
 void AddMilliseconds(CLI::App& app, const std::string& name, std::chrono::milliseconds& value,
                      const std::string& help, const CLI::Validator& check = CLI::PositiveNumber) {
-  std::string variable = "SESSIONCAST_" + name;
-  for (char& c : variable) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  app.add_option_function<int64_t>(
-         "--" + name, [&value](int64_t count) { value = std::chrono::milliseconds(count); }, help)
-      ->check(check)
-      ->envname(variable)
-      ->default_str(std::to_string(value.count()))
-      ->group(kGroup);
+  AddMillisecondsFlag(app, kGroup, name, value, help, check);
 }
 
 }  // namespace
@@ -83,6 +72,7 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
   AddMilliseconds(app, "drain_ms", options.drain_time,
                   "After SIGTERM /readyz says 503 for so long before the listener closes",
                   CLI::Range(0, 60'000));
+  AddLimitFlags(app, options);
 #ifdef SESSIONCAST_FAILPOINTS
   app.add_option_function<std::string>(
          "--broken_rule",

@@ -12,5 +12,7 @@ class App;
 namespace sessioncast::edge {
 
 void AddFlags(CLI::App& app, ServerOptions& options);
+// Those of them that limit what clients may do.
+void AddLimitFlags(CLI::App& app, ServerOptions& options);
 
 }  // namespace sessioncast::edge

@@ -11,6 +11,7 @@
 #include "edge/server.h"
 #include "spdlog/spdlog.h"
 #include "tools/access/flags.h"
+#include "tools/daemon/descriptors.h"
 #include "tools/daemon/grpc_log.h"
 #include "tools/daemon/lock_checks.h"
 #include "tools/daemon/log.h"
@@ -21,6 +22,7 @@
 
 int main(int argc, char** argv) {
   sessioncast::daemon::LeaveOutLockChecks();
+  sessioncast::daemon::RaiseDescriptors();
   sessioncast::daemon::StopSignals signals;
   CLI::App app("sessioncast-edge: turns the events of sessions into Socket.IO for web clients");
   app.set_config("--config", "", "A file of flags, name=value a line");

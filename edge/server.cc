@@ -1,8 +1,15 @@
 #include "edge/server.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "edge/log_gate.h"
 #include "edge/readiness.h"
 #include "edge/rest.h"
 #include "edge/web_files.h"
@@ -11,17 +18,33 @@
 namespace sessioncast::edge {
 namespace {
 
+std::string HeldBack(uint64_t lines) {
+  return lines == 0 ? std::string() : absl::StrCat(" (", lines, " more such lines held back)");
+}
+
 socketio::Observer Watch() {
   socketio::Observer observer;
-  observer.other_protocol = [](std::string_view address, std::string_view protocol) {
-    spdlog::warn("a client at {} speaks {}, not plain HTTP/1.1; TLS is a proxy's work", address,
-                 protocol);
+  const auto gate = std::make_shared<LogGate>();
+  observer.other_protocol = [gate](std::string_view address, std::string_view protocol) {
+    if (const std::optional<uint64_t> held_back = gate->Pass(engineio::Clock::now())) {
+      spdlog::warn("a client at {} speaks {}, not plain HTTP/1.1; TLS is a proxy's work{}", address,
+                   protocol, HeldBack(*held_back));
+    }
+  };
+  const auto limit_gate = std::make_shared<LogGate>();
+  observer.limit_reached = [limit_gate](std::string_view limit, std::string_view what) {
+    if (const std::optional<uint64_t> held_back = limit_gate->Pass(engineio::Clock::now())) {
+      spdlog::warn("limit reached: {}: {}{}", limit, what, HeldBack(*held_back));
+    }
   };
   if (spdlog::should_log(spdlog::level::debug)) {
     // The sid is the connection's credential: only its beginning is shown.
     observer.packet = [](std::string_view sid, std::string_view direction, std::string_view type,
                          size_t bytes) {
       spdlog::debug("connection {}...: {} {} {} bytes", sid.substr(0, 4), direction, type, bytes);
+    };
+    observer.ended = [](std::string_view sid, socketio::DisconnectReason reason) {
+      spdlog::debug("connection {}...: ended ({})", sid.substr(0, 4), ToString(reason));
     };
   }
   return observer;
@@ -33,6 +56,27 @@ std::map<std::string, socketio::ClientFile> ServedClient() {
     served[name] = {std::move(file.content_type), std::move(file.body)};
   }
   return served;
+}
+
+// A client that comes back subscribes to all its sessions at once.
+socketio::Options SocketOptionsOf(const ServerOptions& options) {
+  socketio::Options sockets = options.sockets;
+  for (auto& [event, rate] : sockets.event_rates) rate.burst_max = options.sessions.sessions_max;
+  return sockets;
+}
+
+// A connection has a descriptor; what else needs some is few.
+void SayHowManyConnections(size_t connections_max) {
+  constexpr rlim_t kOtherDescriptors = 100;
+  rlimit descriptors = {};
+  getrlimit(RLIMIT_NOFILE, &descriptors);
+  if (descriptors.rlim_cur >= connections_max + kOtherDescriptors) {
+    spdlog::info("at most {} connections (connections_max)", connections_max);
+    return;
+  }
+  spdlog::warn("at most about {} connections: RLIMIT_NOFILE is {} (ulimit -n), and connections_max {}",
+               descriptors.rlim_cur - std::min(descriptors.rlim_cur, kOtherDescriptors),
+               descriptors.rlim_cur, connections_max);
 }
 
 SessionLine LineOf(Upstream& upstream) {
@@ -52,6 +96,12 @@ ServerOptions::ServerOptions() {
   sockets.post_packets_max = 128;
   sockets.json_depth_max = 8;
   sockets.attachments_bytes_max = 2 * sockets.message_bytes_max;
+  sockets.message_rate = {.name = "messages_per_s_max", .per_s_max = 20, .burst_max = 60};
+  for (const char* event : {"subscribe", "unsubscribe"}) {
+    // At once: as many as there may be sessions, see SocketOptionsOf.
+    sockets.event_rates[event] = {.name = "subscribes_per_s_max", .per_s_max = 10, .burst_max = 1};
+  }
+  sockets.queued_bytes_max = 512 * 1024 * 1024;
   sockets.connect_timeout = std::chrono::seconds(10);
   sockets.write_timeout = std::chrono::seconds(10);
   // Pace::Limits::queue_bytes_max bounds it long before; an event of 1 MiB can be 6 MiB as JSON.
@@ -70,7 +120,8 @@ class Server::State {
         drain_time_(options.drain_time),
         readiness_(options.sockets.io_threads),
         files_(PageFiles()),
-        sockets_(options.sockets, Watch()),
+        connections_max_(options.sockets.connections_max),
+        sockets_(SocketOptionsOf(options), Watch()),
         rest_(readiness_, files_, *access_,
               [this](const engineio::IoThread& thread) -> Upstream& { return UpstreamOf(thread); }),
         census_(
@@ -99,6 +150,7 @@ class Server::State {
     for (const std::string& address : sockets_.addresses()) {
       spdlog::info("edge listening on {}", address);
     }
+    SayHowManyConnections(connections_max_);
     spdlog::info("🔌 WebSocket server ready at ws://localhost:{}{}", sockets_.port(), path);
     return absl::OkStatus();
   }
@@ -137,6 +189,7 @@ class Server::State {
   const std::chrono::milliseconds drain_time_;
   Readiness readiness_;
   const std::map<std::string, WebFile> files_;
+  const size_t connections_max_;
   // Before the sockets in the order of destruction: a socket leaves its hub when it goes.
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   socketio::Server sockets_;

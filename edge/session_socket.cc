@@ -214,6 +214,11 @@ class SessionSocket : public socketio::Attachment {
     ack(Json::array({answer}));
   }
 
+  void RefuseTooOften(const socketio::RateLimit& passed, Ack ack) {
+    Refuse("", absl::StrCat("too often: at most ", passed.per_s_max, " a second, ",
+                            passed.burst_max, " at once (", passed.name, ")"), ack);
+  }
+
   void Drained() { hub_.Drained(*reader_); }
 
   void LeaveAll() {
@@ -404,6 +409,9 @@ void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options, c
   });
   sockets.On("refresh_token", [](Socket& socket, const Json& arguments, Ack ack) {
     Of(socket)->RefreshToken(arguments, std::move(ack));
+  });
+  sockets.OnOverRate([](Socket& socket, const socketio::RateLimit& passed, Ack ack) {
+    Of(socket)->RefuseTooOften(passed, std::move(ack));
   });
   sockets.OnDrained([](Socket& socket) {
     if (SessionSocket* session_socket = Of(socket)) session_socket->Drained();

@@ -75,7 +75,7 @@ LAYERS = {
         ["main"],
     ],
     "edge": [
-        ["wire", "attach_stream", "pace", "broken_rule"],
+        ["wire", "attach_stream", "pace", "broken_rule", "log_gate", "flag", "unshown_log"],
         ["cursor"],
         ["hub"],
         ["upstream"],

@@ -13,6 +13,7 @@
 #include "edge/server.h"
 #include "spdlog/spdlog.h"
 #include "tools/access/flags.h"
+#include "tools/daemon/descriptors.h"
 #include "tools/daemon/grpc_log.h"
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
@@ -46,6 +47,7 @@ int WaitForStop(daemon::StopSignals& signals, const ServeOptions& options,
 }
 
 ExitCode Serve(ServeOptions options) {
+  daemon::RaiseDescriptors();
   daemon::StopSignals signals;
   if (absl::Status status = daemon::StartLog(options.log); !status.ok()) {
     std::cerr << status.message() << "\n";
