@@ -34,6 +34,7 @@ Census::Counts& Census::Counts::operator+=(const Counts& other) {
   hub.live += other.hub.live;
   hub.behind += other.hub.behind;
   hub.skipped += other.hub.skipped;
+  hub.unshown += other.hub.unshown;
   hub.overflowed += other.hub.overflowed;
   return *this;
 }

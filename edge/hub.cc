@@ -202,11 +202,16 @@ void Hub::Arrived(uint32_t interest_id, const std::vector<std::string>& events) 
 // An event that cannot be shown; the next one that can declares it as skipped.
 void Hub::PassOver(Session& session, const absl::Status& why) {
   ++session.live->sequence;
-  spdlog::error("session {}: event {} was skipped: {}", session.id, session.live->sequence,
-                why.ToString());
+  CountUnshown(session, why);
   ForEach(session, [&](const SubscriptionPtr& s) {
     if (s->phase == Phase::kLive) s->at = *session.live;
   });
+}
+
+void Hub::CountUnshown(const Session& session, const absl::Status& why) {
+  ++unshown_;
+  options_.unshown_log->Say(session.id, {why.message().data(), why.message().size()},
+                            options_.now());
 }
 
 void Hub::FanOut(Session& session, const HubEvent& shown) {
@@ -238,6 +243,7 @@ Hub::Counts Hub::counts() const {
   Counts counts;
   counts.sessions = sessions_.size();
   counts.skipped = skipped_;
+  counts.unshown = unshown_;
   counts.overflowed = overflowed_;
   for (const auto& [id, session] : sessions_) {
     for (const SubscriptionPtr& s : session->subscriptions) {

@@ -29,6 +29,7 @@
 #include "edge/cursor.h"
 #include "edge/pace.h"
 #include "edge/socketio/server.h"
+#include "edge/unshown_log.h"
 #include "edge/wire.h"
 #include "sessioncast/v1/edge_service.pb.h"
 
@@ -60,6 +61,7 @@ class Hub {
     uint32_t page_bytes_max = 64 * 1024;   // of events; one event always fits
     size_t tail_bytes_max = 256 * 1024;    // a session: live events kept while somebody reads
     std::function<Pace::Time()> now = [] { return std::chrono::steady_clock::now(); };
+    std::shared_ptr<UnshownLog> unshown_log = std::make_shared<UnshownLog>();  // all hubs' one
     BrokenRule broken_rule = BrokenRule::kNone;  // of tests
   };
 
@@ -126,6 +128,7 @@ class Hub {
     size_t live = 0;          // subscriptions
     size_t behind = 0;        // subscriptions
     uint64_t skipped = 0;     // events that sockets did not get, so far
+    uint64_t unshown = 0;     // events that cannot be shown, so far
     uint64_t overflowed = 0;  // times that a socket's queue was dropped, so far
   };
   Counts counts() const;
@@ -152,6 +155,7 @@ class Hub {
   void Deliver(Subscription& subscription, const HubEvent& event, CursorMove::Of of);
   void Emit(Reader& reader, const socketio::EncodedEvent& event);
   void PassOver(Session& session, const absl::Status& why);
+  void CountUnshown(const Session& session, const absl::Status& why);
   void FanOut(Session& session, const HubEvent& event);
   void CancelRead(Subscription& subscription);
   void EndReading(Subscription& subscription);
@@ -176,6 +180,7 @@ class Hub {
   uint32_t last_interest_id_ = 0;
   uint64_t last_read_id_ = 0;
   uint64_t skipped_ = 0;
+  uint64_t unshown_ = 0;
   uint64_t overflowed_ = 0;
   std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
   std::unordered_map<uint32_t, Session*> interests_;

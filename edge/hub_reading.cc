@@ -4,7 +4,6 @@
 
 #include "edge/hub.h"
 #include "edge/hub_tables.h"
-#include "spdlog/spdlog.h"
 
 namespace sessioncast::edge {
 namespace {
@@ -138,8 +137,7 @@ void Hub::PageArrived(uint64_t read_id, const Page& page) {
       shown.bytes += event->payload.size();
       shown.events.emplace_back(read.session->id, *std::move(event));
     } else {
-      spdlog::error("session {}: an event was skipped: {}", read.request.session_id,
-                    event.status().ToString());
+      CountUnshown(*read.session, event.status());
     }
   }
   const Hold hold(*this, *read.session);

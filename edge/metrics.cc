@@ -43,6 +43,8 @@ daemon::MetricsListener::Source MetricsOf(const Server& server) {
         Gauge("attach_streams", "I/O threads that are attached to control", counts.attached),
         Counter("events_skipped_total", "Events that sockets did not get, declared as skipped",
                 counts.hub.skipped),
+        Counter("events_unshown_total", "Events that cannot be shown, and were skipped",
+                counts.hub.unshown),
         Counter("slow_consumers_total",
                 "Times that a socket's queue passed its limit and was dropped",
                 counts.hub.overflowed),

@@ -198,16 +198,20 @@ void Upstream::SendRead(ReadRequest request) {
       fold.mutable_through()->set_sequence(request.fold_through);
     }
   }
+  // There is always a fold: whoever says otherwise would be asked for it again and again at once.
+  const bool begins_fold = request.from.kind == Place::Kind::kFold && position.sequence == 0;
   calls_->edge().async()->ReadEvents(
       &call->context, &call->request, &call->response,
-      [this, call, calls = calls_, read_id = request.read_id](const grpc::Status& status) {
-        thread_.Post([this, call, read_id, ok = status.ok()] {
+      [this, call, calls = calls_, read_id = request.read_id,
+       begins_fold](const grpc::Status& status) {
+        thread_.Post([this, call, read_id, begins_fold, ok = status.ok()] {
           --reads_in_flight_;
           Page page;
           v1::ReadEventsResponse& response = call->response;
           if (ok && response.outcome() == v1::ReadEventsResponse::OUTCOME_PAGE) {
             page.outcome = Page::Outcome::kPage;
-          } else if (ok && response.outcome() == v1::ReadEventsResponse::OUTCOME_OUT_OF_RANGE) {
+          } else if (ok && !begins_fold &&
+                     response.outcome() == v1::ReadEventsResponse::OUTCOME_OUT_OF_RANGE) {
             page.outcome = Page::Outcome::kOutOfRange;
           }
           page.top = {response.top().epoch(), response.top().sequence()};

@@ -1,13 +1,16 @@
 #include "edge/wire.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "edge/socketio/json_text.h"
 #include "google/protobuf/arena.h"
 #include "google/protobuf/struct.pb.h"
+#include "proto/rules.h"
 
 namespace sessioncast::edge {
 namespace {
@@ -160,8 +163,11 @@ class ObjectWriter {
 };
 
 Time ToTime(const google::protobuf::Timestamp& time) {
-  return Time(std::chrono::duration_cast<Time::duration>(std::chrono::seconds(time.seconds()) +
-                                                         std::chrono::nanoseconds(time.nanos())));
+  // What a Time can be: the years 1685 to 2255.
+  constexpr int64_t kSecondsMax = 9'000'000'000;
+  const std::chrono::seconds seconds(std::clamp(time.seconds(), -kSecondsMax, kSecondsMax));
+  const std::chrono::nanoseconds nanos(std::clamp(time.nanos(), 0, 999'999'999));
+  return Time(std::chrono::duration_cast<Time::duration>(seconds + nanos));
 }
 
 // The word of an enum value that the proto's options give it.
@@ -258,6 +264,12 @@ absl::StatusOr<WireEvent> ToWire(const v1::Event& event) {
     return absl::InvalidArgumentError("event: has no kind that this edge knows, or no position");
   }
   WireEvent wire;
+  if (event.has_custom()) {
+    // A name of Socket.IO's own would end the connection of each client that gets it.
+    if (absl::Status status = CheckCustomName("custom.name", event.custom().name()); !status.ok()) {
+      return status;
+    }
+  }
   wire.position = {event.position().epoch(), event.position().sequence()};
   wire.payload.reserve(256);
   ObjectWriter payload(wire.payload);
@@ -267,6 +279,11 @@ absl::StatusOr<WireEvent> ToWire(const v1::Event& event) {
       .Integer("sequence", wire.position.sequence)
       .String("epoch", wire.position.epoch)
       .End();
+  if (wire.payload.size() > kPayloadBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("event: has ", wire.payload.size(), " bytes as JSON, at most ",
+                     kPayloadBytesMax, " can be sent"));
+  }
   return wire;
 }
 

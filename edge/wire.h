@@ -30,7 +30,12 @@ struct WireEvent {
   std::string payload;  // one JSON object, without `skipped`
 };
 
-// InvalidArgument if the event has no kind or no position.
+// An event of 1 MiB, control's limit, can be 6 MiB as JSON; a larger one would end each connection
+// that it is queued for.
+inline constexpr size_t kPayloadBytesMax = 7 * 1024 * 1024;
+
+// InvalidArgument if the event cannot be shown: it has no kind or no position, a name that is not
+// its publisher's to give, or too many bytes.
 absl::StatusOr<WireEvent> ToWire(const v1::Event& event);
 // Of a serialized Event.
 absl::StatusOr<WireEvent> ParseWire(const std::string& serialized);
