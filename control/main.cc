@@ -20,13 +20,6 @@ namespace {
 
 constexpr int kExitUsage = 2;
 
-// A terminal that closes sends SIGHUP too: without keys to read again it stops.
-int Wait(const sessioncast::control::ServerOptions& options,
-         sessioncast::control::Server& server, sessioncast::daemon::StopSignals& signals) {
-  if (options.access.tokens.keys.empty()) return signals.Wait();
-  return signals.Wait([&server] { sessioncast::daemon::LogReload(server.ReloadKeys()); });
-}
-
 int Run(const sessioncast::control::ServerOptions& options,
         const sessioncast::daemon::MetricsOptions& metrics_options,
         sessioncast::daemon::StopSignals& signals) {
@@ -42,7 +35,8 @@ int Run(const sessioncast::control::ServerOptions& options,
     spdlog::error("control does not start: {}", std::string(metrics.status().message()));
     return 1;
   }
-  const int signal = Wait(options, **server, signals);
+  const int signal =
+      signals.Wait([&server] { sessioncast::daemon::LogReload((*server)->ReloadKeys()); });
   spdlog::info("control stops: signal {}", signal);
   const sessioncast::daemon::StopDeadline deadline(
       std::chrono::milliseconds(options.stop_grace_ms) + std::chrono::seconds(5));

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "edge/engineio/rate.h"
 
@@ -29,5 +31,10 @@ class LogGate {
   engineio::RateMeter meter_ ABSL_GUARDED_BY(mutex_);
   uint64_t held_back_ ABSL_GUARDED_BY(mutex_) = 0;
 };
+
+// The end of a line that was let through: how many were not, if any.
+inline std::string HeldBack(uint64_t lines) {
+  return lines == 0 ? std::string() : absl::StrCat(" (", lines, " more such lines held back)");
+}
 
 }  // namespace sessioncast::edge

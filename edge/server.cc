@@ -8,7 +8,6 @@
 #include <thread>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "edge/log_gate.h"
 #include "edge/readiness.h"
 #include "edge/rest.h"
@@ -17,10 +16,6 @@
 
 namespace sessioncast::edge {
 namespace {
-
-std::string HeldBack(uint64_t lines) {
-  return lines == 0 ? std::string() : absl::StrCat(" (", lines, " more such lines held back)");
-}
 
 socketio::Observer Watch() {
   socketio::Observer observer;

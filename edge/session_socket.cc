@@ -17,6 +17,7 @@
 #include "edge/answer.h"
 #include "edge/cursor.h"
 #include "edge/hub.h"
+#include "edge/log_gate.h"
 #include "edge/recovery.h"
 #include "edge/wire.h"
 #include "proto/rules.h"
@@ -201,8 +202,6 @@ class SessionSocket : public socketio::Attachment {
       permit = absl::UnauthenticatedError("token: is of somebody else");
     }
     if (!permit.ok()) {
-      spdlog::info("Socket {} is not refreshed: {}", socket_.id(),
-                   std::string(permit.status().message()));
       return Refuse("", kUnauthorized, ack);
     }
     permit_ = *std::move(permit);
@@ -377,15 +376,18 @@ SessionSocket* Of(Socket& socket) { return static_cast<SessionSocket*>(socket.at
 
 void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options, const Access& access,
                    std::function<SessionLine(const socketio::IoThread&)> line_of) {
-  sockets.Use([options, &access, line_of = std::move(line_of)](Socket& socket,
-                                                               socketio::Namespace::Next next) {
+  const auto gate = std::make_shared<LogGate>();
+  sockets.Use([options, &access, gate, line_of = std::move(line_of)](
+                  Socket& socket, socketio::Namespace::Next next) {
     absl::StatusOr<Permit> permit = access.OfHandshake(socket.handshake(), absl::Now());
     if (permit.ok() && !MayConnect(*permit)) {
       permit = absl::UnauthenticatedError("token: its verbs have neither view nor answer");
     }
     if (!permit.ok()) {
-      spdlog::info("WebSocket client at {} refused: {}", socket.handshake().address,
-                   std::string(permit.status().message()));
+      if (const std::optional<uint64_t> held_back = gate->Pass(socket.thread().now())) {
+        spdlog::info("WebSocket client at {} refused: {}{}", socket.handshake().address,
+                     std::string(permit.status().message()), HeldBack(*held_back));
+      }
       return next(socketio::ConnectRefusal{kUnauthorized, nullptr});
     }
     socket.set_attachment(std::make_unique<SessionSocket>(socket, line_of(socket.thread()), options,

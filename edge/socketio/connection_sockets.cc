@@ -35,7 +35,7 @@ void ConnectionSockets::OnRead(absl::StatusOr<std::optional<Packet>> packet) {
 void ConnectionSockets::OnPacket(Packet packet) {
   if (const std::optional<size_t> rate = RateOf(packet)) {
     if (meters_.empty()) meters_.resize(rules_.rates.size());
-    const engineio::Clock::time_point now = engineio::Clock::now();
+    const engineio::Clock::time_point now = connection_.thread().now();
     if (!meters_[*rate].Take(rules_.rates[*rate], now)) return OnOverRate(packet, *rate);
   }
   if (packet.type == PacketType::kConnect) return OnConnect(packet);
