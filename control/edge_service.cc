@@ -44,11 +44,11 @@ void Fill(const absl::StatusOr<ReadPage>& page, v1::ReadEventsResponse& response
 
 grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* EdgeService::Attach(
     grpc::CallbackServerContext* context) {
-  absl::StatusOr<Caller> caller = access_.Check(*context, Method::kAttach);
+  using Reactor = grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>;
+  const absl::StatusOr<Caller> caller = access_.Check(*context, Method::kAttach);
   absl::Status status = caller.status();
   if (status.ok()) status = caller->MayUseAllSessions();
-  if (!status.ok())
-    return new RefusedStream<grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>>(status);
+  if (!status.ok()) return new RefusedStream<Reactor>(status);
   return AttachStream::Start(broker_, long_calls_, *caller, pacer_, options_);
 }
 

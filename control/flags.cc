@@ -25,7 +25,7 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
   Add(app, "grpc_listen", options.grpc_listen,
       "HOST:PORT for gRPC. localhost is 127.0.0.1 and ::1; port 0: the system picks one");
   Add(app, "tls_cert", options.tls.cert_file,
-      "A file with control's certificate, and those between it and a root, in PEM: gRPC speaks TLS");
+      "A file with control's certificate, and those between it and a root, in PEM: gRPC over TLS");
   Add(app, "tls_key", options.tls.key_file, "A file with its private key, in PEM");
   Add(app, "tls_client_ca", options.tls.client_ca_file,
       "A file with certificates in PEM: a client must show one that one of them has signed");

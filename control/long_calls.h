@@ -1,5 +1,5 @@
-// The calls that last as long as their callers want: each is told to end when its token expires, and
-// all are when the server stops.
+// The calls that last as long as their callers want: each is told to end when its token expires,
+// and all are when the server stops.
 //
 // Threads: any; a call is told outside of the mutex. Invariant: each call is told of the stop once,
 // also one that comes after the others were.

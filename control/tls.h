@@ -12,8 +12,8 @@
 
 namespace sessioncast::control {
 
-// Files in PEM. All may be empty: plaintext. gRPC looks at them once a second, and what changed counts
-// for the connections from then on.
+// Files in PEM. All may be empty: plaintext. gRPC looks at them once a second, and what changed
+// counts for the connections from then on.
 struct TlsOptions {
   std::string cert_file;  // control's certificate, and those between it and a root
   std::string key_file;

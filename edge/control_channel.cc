@@ -18,7 +18,7 @@ void AddControlFlags(CLI::App& app, ControlOptions& options) {
       ->capture_default_str();
   Credentials& credentials = options.credentials;
   app.add_option("--control_ca", credentials.ca_file,
-                 "A file with certificates in PEM, one of which has signed control's: to it over TLS")
+                 "A file with certificates in PEM, one of which has signed control's: TLS")
       ->envname("SESSIONCAST_CONTROL_CA")
       ->group(kGroup);
   app.add_option("--control_cert", credentials.cert_file,

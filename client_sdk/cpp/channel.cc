@@ -36,8 +36,8 @@ std::shared_ptr<grpc::ChannelCredentials> TlsOf(const Credentials& credentials) 
   return grpc::experimental::TlsCredentials(tls);
 }
 
-// gRPC asks it before each call: at once while it knows the token, else on a thread of a pool of gRPC's,
-// since it reads the file.
+// gRPC asks it before each call: at once while it knows the token, else on a thread of a pool of
+// gRPC's, since it reads the file.
 class TokenOfFile : public grpc::MetadataCredentialsPlugin {
  public:
   explicit TokenOfFile(std::string file) : file_(std::move(file)) {}

@@ -1,5 +1,5 @@
-// A channel to control, with what control asks for: TLS, a certificate of the client, a token. For the
-// Client, and for whoever else calls control (the edge).
+// A channel to control, with what control asks for: TLS, a certificate of the client, a token. For
+// the Client, and for whoever else calls control (the edge).
 //
 // Threads: any.
 #pragma once
@@ -12,20 +12,22 @@
 
 namespace sessioncast {
 
-// Files, which may be replaced while they are used: those of TLS are looked at once a second, for the
-// next connection; the token before a call, when that was not done for two.
+// Files, which may be replaced while they are used: those of TLS are looked at once a second, for
+// the next connection; the token before a call, when that was not done for two.
 struct Credentials {
-  // In PEM: one of these must have signed control's certificate. Empty: plaintext, and no certificate.
+  // In PEM: one of these must have signed control's certificate. Empty: plaintext, and no
+  // certificate.
   std::string ca_file = {};
   // In PEM: the client's own certificate, and its key. Both or none.
   std::string cert_file = {};
   std::string key_file = {};
-  // A token, as `sessioncast token` prints it. In plaintext whoever listens on the network can read it.
+  // A token, as `sessioncast token` prints it. In plaintext whoever listens on the network can read
+  // it.
   std::string token_file = {};
 };
 
-// To control at HOST:PORT. It may be away, and what is wrong with a file shows as UNAVAILABLE: of TLS's
-// when a connection is made, of the token's in each call.
+// To control at HOST:PORT. It may be away, and what is wrong with a file shows as UNAVAILABLE: of
+// TLS's when a connection is made, of the token's in each call.
 std::shared_ptr<grpc::Channel> ChannelTo(const std::string& control, const Credentials& credentials,
                                          const grpc::ChannelArguments& arguments);
 

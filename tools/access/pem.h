@@ -1,5 +1,5 @@
-// Files of certificates and keys, looked at before they are handed to gRPC, which says of one that it
-// cannot use only that no connection can be made.
+// Files of certificates and keys, looked at before they are handed to gRPC, which says of one that
+// it cannot use only that no connection can be made.
 //
 // Threads: any; they read files.
 #pragma once

@@ -34,7 +34,8 @@ void Log(gpr_log_func_args* line) {
                              std::chrono::steady_clock::now().time_since_epoch())
                              .count();
   int64_t next_ms = next_line_ms.load();
-  if (now_ms < next_ms || !next_line_ms.compare_exchange_strong(next_ms, now_ms + kBetweenLinesMs)) {
+  if (now_ms < next_ms ||
+      !next_line_ms.compare_exchange_strong(next_ms, now_ms + kBetweenLinesMs)) {
     ++left_out;
     return;
   }

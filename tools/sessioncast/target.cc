@@ -27,8 +27,9 @@ void AddCredentialFlags(CLI::App& command, Credentials& credentials) {
       ->envname("SESSIONCAST_TOKEN_FILE")
       ->check(CLI::ExistingFile);
   command.parse_complete_callback([&credentials] {
-    const absl::Status status = access::CheckClientFiles(
-        {"ca", credentials.ca_file}, {"cert", credentials.cert_file}, {"key", credentials.key_file});
+    const absl::Status status =
+        access::CheckClientFiles({"ca", credentials.ca_file}, {"cert", credentials.cert_file},
+                                 {"key", credentials.key_file});
     if (!status.ok()) throw CLI::ValidationError(std::string(status.message()));
   });
 }
