@@ -168,7 +168,8 @@ constexpr std::string_view kOutcomes[] = {
 }  // namespace
 
 Reached& ReachedStates() {
-  static Reached reached([] {
+  // For good: it is printed when the process exits.
+  static Reached& reached = *new Reached([] {
     std::vector<std::string_view> all(std::begin(kPhases), std::end(kPhases));
     all.insert(all.end(), std::begin(kOutcomes), std::end(kOutcomes));
     return all;
