@@ -396,8 +396,8 @@ void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options, c
   });
   sockets.UseRecovery([](Socket& socket) { return Of(socket)->Identify(); });
   sockets.OnConnect([](Socket& socket) {
-    spdlog::info("WebSocket client {}: {}", socket.recovered() ? "recovered" : "connected",
-                 socket.id());
+    spdlog::info("WebSocket client {}: {} from {}", socket.recovered() ? "recovered" : "connected",
+                 socket.id(), socket.handshake().address);
     Of(socket)->Begin();
   });
   sockets.On("subscribe", [](Socket& socket, const Json& arguments, Ack ack) {

@@ -25,6 +25,8 @@ async def limits(stage):
             sids.append(response.body[9:29].decode())
 
     await fill("192.0.2.1", PER_ADDRESS_MAX)
+    assert (await fetch(stage.port, post(sids[0], "40"))).status == 200
+    await stage.says(r"WebSocket client connected: \S+ from 192\.0\.2\.1\n")
     response = await handshake(stage, "192.0.2.1")
     assert response.status == 429 and b"(connections_per_address_max)" in response.body, response
     assert response.fields["retry-after"] == "1", response
