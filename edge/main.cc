@@ -17,12 +17,14 @@
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
 #include "tools/daemon/one_poller.h"
+#include "tools/daemon/protobuf_log.h"
 #include "tools/daemon/signals.h"
 #include "tools/daemon/stop_deadline.h"
 
 int main(int argc, char** argv) {
   sessioncast::daemon::LeaveOutLockChecks();
   sessioncast::daemon::RaiseDescriptors();
+  sessioncast::daemon::SilenceProtobuf();
   sessioncast::daemon::StopSignals signals;
   CLI::App app("sessioncast-edge: turns the events of sessions into Socket.IO for web clients");
   app.set_config("--config", "", "A file of flags, name=value a line");

@@ -108,6 +108,7 @@ test('A poisonous event is skipped, declared and told once, live and read', { ti
     const sessions = told.map((line) => line.match(/session (\S+):/)[1]);
     assert.deepEqual(sessions.length, new Set(sessions).size, told.join('\n'));
     assert.ok(told.length >= 1, edge.log);
+    assert.doesNotMatch(edge.log, /libprotobuf/, 'it has no log of its own');
     // Nobody asks for it again and again: a read for each who came late, and a few that met a race.
     assert.ok(control.reads < 8 * Object.keys(POISONS).length, `${control.reads} reads`);
   }),

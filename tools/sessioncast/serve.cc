@@ -18,6 +18,7 @@
 #include "tools/daemon/log.h"
 #include "tools/daemon/metrics.h"
 #include "tools/daemon/one_poller.h"
+#include "tools/daemon/protobuf_log.h"
 #include "tools/daemon/signals.h"
 #include "tools/daemon/stop_deadline.h"
 #include "tools/sessioncast/commands.h"
@@ -48,6 +49,7 @@ int WaitForStop(daemon::StopSignals& signals, const ServeOptions& options,
 
 ExitCode Serve(ServeOptions options) {
   daemon::RaiseDescriptors();
+  daemon::SilenceProtobuf();
   daemon::StopSignals signals;
   if (absl::Status status = daemon::StartLog(options.log); !status.ok()) {
     std::cerr << status.message() << "\n";
