@@ -100,12 +100,14 @@ async function pollsByHand(deployment) {
 // websocket in one thread and writes it in another, which Python's TLS did not allow before 3.13 (once in some hundred
 // connections to a bare TLS server a packet is lost). Its handlers run in threads too: in no order.
 const PYTHON_CLIENT = `
-import asyncio, faulthandler, ssl, sys, threading
+import faulthandler
+faulthandler.dump_traceback_later(80, exit=True)  # says where it stands
+
+import asyncio, ssl, sys, threading
 import requests, socketio
 
 url, authority, session_id, count = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 from_the_start = {'sessionId': session_id, 'after': {'epoch': '', 'sequence': 0}}
-faulthandler.dump_traceback_later(40, exit=True)
 
 def with_threads():
     http = requests.Session()
@@ -177,7 +179,7 @@ const PARTS = {
     await Promise.all(
       Object.entries(PYTHONS).map(async ([python, ways]) => {
         const args = ['-c', PYTHON_CLIENT, deployment.url, certificates.authorityFile, sessionId, `${EVENTS}`, ...ways];
-        const { code, output } = await run(python, args);
+        const { code, output } = await run(python, args, { ms: 100_000 });
         assert.equal(code, 0, output);
         assert.deepEqual(output.match(/^all seen .*$/gm), ['polling', ...ways].map((way) => `all seen ${way}`));
       }),
