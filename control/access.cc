@@ -18,7 +18,6 @@
 namespace sessioncast::control {
 namespace {
 
-constexpr std::chrono::seconds kBetweenLines{1};
 constexpr char kAdmin[] = "admin";
 constexpr char kPass[] = "sessioncast-in-process";
 constexpr absl::string_view kScheme = "Bearer ";
@@ -202,20 +201,10 @@ std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> Access::G
 }
 
 void Access::Log(const grpc::ServerContextBase& context, Method method, const absl::Status& why) {
-  uint64_t before = 0;
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto now = std::chrono::steady_clock::now();
-    if (now < next_line_) {
-      ++not_logged_;
-      return;
-    }
-    next_line_ = now + kBetweenLines;
-    before = std::exchange(not_logged_, 0);
-  }
+  const std::optional<std::string> end = gate_.Pass(daemon::LogGate::Clock::now());
+  if (!end) return;
   spdlog::warn("{} of {} is refused: {}{}", NameOf(method), context.peer(),
-               std::string(why.message()),
-               before == 0 ? "" : absl::StrCat(" (and ", before, " others since the line before)"));
+               std::string(why.message()), *end);
 }
 
 }  // namespace sessioncast::control

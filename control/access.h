@@ -11,8 +11,6 @@
 #include <grpcpp/support/client_interceptor.h>
 #include <grpcpp/support/server_interceptor.h>
 
-#include <chrono>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,12 +18,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "tools/access/token.h"
+#include "tools/daemon/log_gate.h"
 
 namespace sessioncast::control {
 
@@ -88,17 +85,13 @@ class Access {
   std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> GuardOfReflection();
 
  private:
-  // One line a second at most.
-  void Log(const grpc::ServerContextBase& context, Method method, const absl::Status& why)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Log(const grpc::ServerContextBase& context, Method method, const absl::Status& why);
 
   bool HasPass(const grpc::ServerContextBase& context) const;
 
   const std::shared_ptr<const access::TokenVerifier> verifier_;
   const std::string pass_;
-  absl::Mutex mutex_;
-  std::chrono::steady_clock::time_point next_line_ ABSL_GUARDED_BY(mutex_);
-  uint64_t not_logged_ ABSL_GUARDED_BY(mutex_) = 0;
+  daemon::LogGate gate_;
 };
 
 }  // namespace sessioncast::control

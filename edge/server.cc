@@ -8,28 +8,28 @@
 #include <thread>
 #include <utility>
 
-#include "edge/log_gate.h"
 #include "edge/readiness.h"
 #include "edge/rest.h"
 #include "edge/web_files.h"
 #include "spdlog/spdlog.h"
+#include "tools/daemon/log_gate.h"
 
 namespace sessioncast::edge {
 namespace {
 
 socketio::Observer Watch() {
   socketio::Observer observer;
-  const auto gate = std::make_shared<LogGate>();
+  const auto gate = std::make_shared<daemon::LogGate>();
   observer.other_protocol = [gate](std::string_view address, std::string_view protocol) {
-    if (const std::optional<uint64_t> held_back = gate->Pass(engineio::Clock::now())) {
+    if (const std::optional<std::string> end = gate->Pass(engineio::Clock::now())) {
       spdlog::warn("a client at {} speaks {}, not plain HTTP/1.1; TLS is a proxy's work{}", address,
-                   protocol, HeldBack(*held_back));
+                   protocol, *end);
     }
   };
-  const auto limit_gate = std::make_shared<LogGate>();
+  const auto limit_gate = std::make_shared<daemon::LogGate>();
   observer.limit_reached = [limit_gate](std::string_view limit, std::string_view what) {
-    if (const std::optional<uint64_t> held_back = limit_gate->Pass(engineio::Clock::now())) {
-      spdlog::warn("limit reached: {}: {}{}", limit, what, HeldBack(*held_back));
+    if (const std::optional<std::string> end = limit_gate->Pass(engineio::Clock::now())) {
+      spdlog::warn("limit reached: {}: {}{}", limit, what, *end);
     }
   };
   if (spdlog::should_log(spdlog::level::debug)) {

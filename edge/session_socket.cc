@@ -17,11 +17,11 @@
 #include "edge/answer.h"
 #include "edge/cursor.h"
 #include "edge/hub.h"
-#include "edge/log_gate.h"
 #include "edge/recovery.h"
 #include "edge/wire.h"
 #include "proto/rules.h"
 #include "spdlog/spdlog.h"
+#include "tools/daemon/log_gate.h"
 
 namespace sessioncast::edge {
 namespace {
@@ -376,7 +376,7 @@ SessionSocket* Of(Socket& socket) { return static_cast<SessionSocket*>(socket.at
 
 void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options, const Access& access,
                    std::function<SessionLine(const socketio::IoThread&)> line_of) {
-  const auto gate = std::make_shared<LogGate>();
+  const auto gate = std::make_shared<daemon::LogGate>();
   sockets.Use([options, &access, gate, line_of = std::move(line_of)](
                   Socket& socket, socketio::Namespace::Next next) {
     absl::StatusOr<Permit> permit = access.OfHandshake(socket.handshake(), absl::Now());
@@ -384,9 +384,9 @@ void ServeSessions(socketio::Namespace& sockets, SessionSocketOptions options, c
       permit = absl::UnauthenticatedError("token: its verbs have neither view nor answer");
     }
     if (!permit.ok()) {
-      if (const std::optional<uint64_t> held_back = gate->Pass(socket.thread().now())) {
+      if (const std::optional<std::string> end = gate->Pass(socket.thread().now())) {
         spdlog::info("WebSocket client at {} refused: {}{}", socket.handshake().address,
-                     std::string(permit.status().message()), HeldBack(*held_back));
+                     std::string(permit.status().message()), *end);
       }
       return next(socketio::ConnectRefusal{kUnauthorized, nullptr});
     }

@@ -2,21 +2,17 @@
 
 #include <grpc/support/log.h>
 
-#include <atomic>
-#include <chrono>
-#include <cstdint>
+#include <optional>
+#include <string>
 
 #include "spdlog/spdlog.h"
 #include "tools/daemon/log.h"
+#include "tools/daemon/log_gate.h"
 
 namespace sessioncast::daemon {
 namespace {
 
 constexpr size_t kMessageBytesMax = 512;
-constexpr int64_t kBetweenLinesMs = 1'000;
-
-std::atomic<int64_t> next_line_ms{0};
-std::atomic<int64_t> left_out{0};
 
 spdlog::level::level_enum LevelOf(gpr_log_severity severity) {
   switch (severity) {
@@ -30,18 +26,10 @@ spdlog::level::level_enum LevelOf(gpr_log_severity severity) {
 }
 
 void Log(gpr_log_func_args* line) {
-  const int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                             std::chrono::steady_clock::now().time_since_epoch())
-                             .count();
-  int64_t next_ms = next_line_ms.load();
-  if (now_ms < next_ms ||
-      !next_line_ms.compare_exchange_strong(next_ms, now_ms + kBetweenLinesMs)) {
-    ++left_out;
-    return;
-  }
-  const int64_t before = left_out.exchange(0);
-  spdlog::log(LevelOf(line->severity), "gRPC: {}{}", ForLog(line->message, kMessageBytesMax),
-              before == 0 ? "" : fmt::format(" (and {} lines before it)", before));
+  static LogGate* const gate = new LogGate;  // gRPC's threads may outlive main
+  const std::optional<std::string> end = gate->Pass(LogGate::Clock::now());
+  if (!end) return;
+  spdlog::log(LevelOf(line->severity), "gRPC: {}{}", ForLog(line->message, kMessageBytesMax), *end);
 }
 
 }  // namespace

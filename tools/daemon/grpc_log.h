@@ -1,6 +1,5 @@
 // gRPC's own log, as lines of ours: what goes wrong with a connection, a failed handshake for
-// example, which a stranger can cause as often as he likes. So it is a line a second at most, and
-// says how many there were.
+// example, which a stranger can cause as often as he likes: LogGate lets few through.
 //
 // Threads: main, once StartLog was called.
 #pragma once
