@@ -2,6 +2,7 @@
 // edge that drains. Stock clients, over https and wss only.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import https from 'node:https';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 
@@ -213,6 +214,22 @@ const PARTS = {
     }
   },
 
+  'The edge knows the address of each client, whatever the client says': async (deployment) => {
+    for (const transports of [['websocket'], ['polling']]) {
+      const agent = new https.Agent({ localAddress: '127.0.0.2', ca: deployment.authority });
+      const client = connect(deployment, {
+        transports,
+        agent,
+        extraHeaders: { 'X-Forwarded-For': '192.0.2.9' },
+      });
+      await client.connected();
+      const edge = deployment.edges[edgeOf(client)];
+      const [, address] = await edge.line(new RegExp(`connected: ${client.socket.id} from (\\S+)`));
+      assert.equal(address, '127.0.0.2');
+      agent.destroy();
+    }
+  },
+
   'REST, and what is too large': async (deployment) => {
     const publisher = publisherTo(deployment);
     const sessionId = randomUUID();
@@ -254,7 +271,7 @@ const PARTS = {
 for (const proxyName of PROXY_NAMES) {
   testBehind(proxyName, 'Stock clients, a browser and REST', async (deployment, t) => {
     for (const [name, part] of Object.entries(PARTS)) {
-      await t.test(name, { timeout: 60_000 }, async () => part(deployment));
+      await t.test(name, { timeout: 110_000 }, async () => part(deployment));
     }
   });
 

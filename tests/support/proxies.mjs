@@ -167,6 +167,7 @@ export class ProxiedDeployment {
       '--http_listen=127.0.0.1:0',
       `--control=${this.grpc}`,
       `--sid_suffix=${name}`,
+      '--trusted_proxies=127.0.0.1/32',
       ...this.#edgeFlags,
     ]);
     this.edges[name] = edge;
