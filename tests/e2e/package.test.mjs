@@ -1,7 +1,7 @@
 // The Debian package, made of the programs that are built: what is in it, its units, and their command lines run by a user
 // without privileges. `tools/package --try` installs, upgrades and removes it in a bare Debian.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -89,6 +89,11 @@ test('systemd understands the units, and has little to fear of them', async () =
 test('The command lines of the units run as they are, by a user without privileges', { timeout: 90_000 }, async () => {
   const state = path.join(directory, 'state');
   mkdirSync(state);
+  // The checkout may be root's alone.
+  const suppressions = path.join(directory, 'leaks_of_libraries.txt');
+  copyFileSync(path.join(ROOT, 'tests/support/leaks_of_libraries.txt'), suppressions);
+  chmodSync(suppressions, 0o644);
+  const env = { ...process.env, LSAN_OPTIONS: `suppressions=${suppressions}:print_suppressions=0` };
   const user = process.getuid() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   if (user.uid) await succeed('chown', [`${NOBODY}:${NOBODY}`, state]);
   // The files of flags as they are but for ports and directories.
@@ -102,7 +107,7 @@ test('The command lines of the units run as they are, by a user without privileg
       assert.ok(text.includes(from), from);
       return text.replace(from, to);
     }, flags));
-    return new Program(command, args, user);
+    return new Program(command, args, { ...user, env });
   };
   const running = [];
   try {
