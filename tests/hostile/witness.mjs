@@ -8,6 +8,7 @@ import { until } from '../support/processes.mjs';
 
 const [url, grpc] = process.argv.slice(2);
 const PAUSE_MS = 25;
+const PUBLISHED_MIN = 20;
 const session = 'witness'; // rows know it
 const publisher = new Publisher(grpc);
 const clients = ['websocket', 'polling'].map((transport) => {
@@ -38,6 +39,8 @@ console.log('witnessing');
 
 process.stdin.resume();
 await new Promise((resolve) => process.stdin.on('end', resolve));
+// A table may be over in no time: they are looked at for a while after it, too.
+await until(() => published >= PUBLISHED_MIN, `${PUBLISHED_MIN} ticks are published`);
 stopped = true;
 await publishing;
 await until(() => clients.every((client) => client.last >= published), 'both have the last tick');
