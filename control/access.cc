@@ -20,7 +20,6 @@ namespace {
 
 constexpr char kAdmin[] = "admin";
 constexpr char kPass[] = "sessioncast-in-process";
-constexpr absl::string_view kScheme = "Bearer ";
 constexpr char kReflectionPrefix[] = "/grpc.reflection.";
 
 struct Rule {
@@ -58,9 +57,10 @@ absl::StatusOr<std::string_view> TokenOf(const grpc::ServerContextBase& context)
   const auto [first, end] = metadata.equal_range("authorization");
   if (first == end) return NoToken("there is none");
   if (std::next(first) != end) return NoToken("there are two");
-  const absl::string_view value(first->second.data(), first->second.size());
-  if (!absl::StartsWithIgnoreCase(value, kScheme)) return NoToken("it is no Bearer token");
-  return std::string_view(value.data() + kScheme.size(), value.size() - kScheme.size());
+  const std::optional<std::string_view> token =
+      access::BearerToken({first->second.data(), first->second.size()});
+  if (!token) return NoToken("it is no Bearer token");
+  return *token;
 }
 
 class ShowPass : public grpc::experimental::ClientInterceptorFactoryInterface {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "control/server.h"
+#include "tools/daemon/flag.h"
 
 namespace sessioncast::control {
 namespace {
@@ -11,12 +12,7 @@ namespace {
 // A flag with its environment variable: --grpc_listen, SESSIONCAST_GRPC_LISTEN.
 template <typename T>
 void Add(CLI::App& app, const std::string& name, T& value, const std::string& help) {
-  std::string variable = "SESSIONCAST_" + name;
-  for (char& c : variable) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  app.add_option("--" + name, value, help)
-      ->envname(variable)
-      ->capture_default_str()
-      ->group("Control");
+  daemon::AddFlag(app, "Control", name, value, help);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include "edge/access.h"
 
+#include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace sessioncast::edge {
@@ -10,7 +10,6 @@ namespace {
 
 using engineio::FindField;
 
-constexpr std::string_view kBearer = "Bearer ";
 constexpr std::string_view kQueryParameter = "token";
 
 // Verbs of a token.
@@ -91,15 +90,11 @@ absl::StatusOr<Permit> Access::OfRequest(const socketio::HttpRequest& request,
 
 absl::StatusOr<Permit> Access::OfFields(const engineio::HttpFields& headers,
                                         const engineio::HttpFields& query, absl::Time now) const {
-  std::string_view value = FindField(headers, "Authorization");
-  if (!value.empty()) {
-    const std::string_view scheme = value.substr(0, kBearer.size());
-    if (!absl::EqualsIgnoreCase(absl::string_view(scheme.data(), scheme.size()),
-                                absl::string_view(kBearer.data(), kBearer.size()))) {
-      return absl::UnauthenticatedError("token: Authorization is not Bearer");
-    }
-    value.remove_prefix(kBearer.size());
-    return OfToken(value, now);
+  const std::string_view authorization = FindField(headers, "Authorization");
+  if (!authorization.empty()) {
+    const std::optional<std::string_view> token = access::BearerToken(authorization);
+    if (!token) return absl::UnauthenticatedError("token: Authorization is not Bearer");
+    return OfToken(*token, now);
   }
   if (!token_in_query_) return NoToken();
   for (const auto& [name, text] : query) {

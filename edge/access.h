@@ -63,9 +63,10 @@ class Access {
 
   // UNAUTHENTICATED: the message is for our log, not for the client.
   absl::StatusOr<Permit> OfToken(std::string_view token, absl::Time now) const;
-  // The token is auth.token, or the Authorization header of the first request.
+  // The token is auth.token, or the Authorization header of the first request; or, where that is
+  // allowed, in the query.
   absl::StatusOr<Permit> OfHandshake(const socketio::Handshake& handshake, absl::Time now) const;
-  // The token is the Authorization header.
+  // The token is the Authorization header, or likewise in the query.
   absl::StatusOr<Permit> OfRequest(const socketio::HttpRequest& request, absl::Time now) const;
 
  private:

@@ -1,14 +1,14 @@
 #include "edge/control_channel.h"
 
 #include "CLI/CLI.hpp"
-#include "grpcpp/support/channel_arguments.h"
 #include "tools/access/pem.h"
 
 namespace sessioncast::edge {
 namespace {
 
 constexpr char kGroup[] = "Edge";
-constexpr int kControlMessageBytesMax = 4 * 1024 * 1024;
+constexpr ChannelLimits kChannelLimits = {.message_bytes_max = 4 * 1024 * 1024,
+                                          .reconnect_backoff_ms_max = 1'000};
 
 }  // namespace
 
@@ -45,16 +45,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> ControlChannel(const ControlOptio
       !status.ok()) {
     return status;
   }
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);  // what an attempt may take
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
-  // A control that vanished without a reset is noticed, and left, within the two.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  arguments.SetMaxReceiveMessageSize(kControlMessageBytesMax);
-  return ChannelTo(options.address, credentials, arguments);
+  return ChannelTo(options.address, credentials, kChannelLimits);
 }
 
 }  // namespace sessioncast::edge

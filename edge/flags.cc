@@ -4,7 +4,7 @@
 #include <string>
 
 #include "CLI/CLI.hpp"
-#include "edge/flag.h"
+#include "tools/daemon/flag.h"
 
 namespace sessioncast::edge {
 namespace {
@@ -13,12 +13,12 @@ constexpr char kGroup[] = "Edge";
 
 template <typename Value>
 CLI::Option* Add(CLI::App& app, const std::string& name, Value& value, const std::string& help) {
-  return AddFlag(app, kGroup, name, value, help);
+  return daemon::AddFlag(app, kGroup, name, value, help);
 }
 
 void AddMilliseconds(CLI::App& app, const std::string& name, std::chrono::milliseconds& value,
                      const std::string& help, const CLI::Validator& check = CLI::PositiveNumber) {
-  AddMillisecondsFlag(app, kGroup, name, value, help, check);
+  daemon::AddMillisecondsFlag(app, kGroup, name, value, help, check);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The flags of the limits on what clients may do (docs/PROTOCOL.md, "Limits").
-#include "edge/flag.h"
 #include "edge/flags.h"
+#include "tools/daemon/flag.h"
 
 namespace sessioncast::edge {
 namespace {
@@ -10,12 +10,12 @@ constexpr int kMebibyte = 1024 * 1024;
 
 template <typename Value>
 CLI::Option* Add(CLI::App& app, const std::string& name, Value& value, const std::string& help) {
-  return AddFlag(app, kGroup, name, value, help);
+  return daemon::AddFlag(app, kGroup, name, value, help);
 }
 
 void AddMilliseconds(CLI::App& app, const std::string& name, std::chrono::milliseconds& value,
                      const std::string& help) {
-  AddMillisecondsFlag(app, kGroup, name, value, help, CLI::PositiveNumber);
+  daemon::AddMillisecondsFlag(app, kGroup, name, value, help, CLI::PositiveNumber);
 }
 
 void AddRequestFlags(CLI::App& app, socketio::Options& sockets) {
@@ -61,7 +61,7 @@ void AddRateFlags(CLI::App& app, socketio::Options& sockets) {
          "Subscribes, and unsubscribes, of a connection a second; sessions_max at once; "
          "0: no limit")
       ->check(CLI::Range(0, 1'000'000))
-      ->envname(VariableOf("subscribes_per_s_max"))
+      ->envname(daemon::VariableOf("subscribes_per_s_max"))
       ->default_str(std::to_string(sockets.event_rates.begin()->second.per_s_max))
       ->group(kGroup);
 }
@@ -80,7 +80,7 @@ void AddSharedFlags(CLI::App& app, socketio::Options& sockets) {
                  "Networks of proxies before this server, as 10.0.0.0/8, comma-separated: the "
                  "client's address is what they say in X-Forwarded-For")
       ->delimiter(',')
-      ->envname(VariableOf("trusted_proxies"))
+      ->envname(daemon::VariableOf("trusted_proxies"))
       ->group(kGroup);
 }
 

@@ -75,7 +75,7 @@ LAYERS = {
         ["main"],
     ],
     "edge": [
-        ["wire", "attach_stream", "pace", "broken_rule", "flag", "unshown_log"],
+        ["wire", "attach_stream", "pace", "broken_rule", "unshown_log"],
         ["cursor"],
         ["hub"],
         ["upstream"],

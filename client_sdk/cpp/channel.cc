@@ -16,6 +16,7 @@
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/security/tls_certificate_provider.h"
 #include "grpcpp/security/tls_credentials_options.h"
+#include "grpcpp/support/channel_arguments.h"
 #include "grpcpp/support/client_interceptor.h"
 
 namespace sessioncast {
@@ -99,10 +100,23 @@ class TokenForEachCall : public grpc::experimental::ClientInterceptorFactoryInte
   const std::shared_ptr<grpc::CallCredentials> token_;
 };
 
+grpc::ChannelArguments ArgumentsOf(const ChannelLimits& limits) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(limits.message_bytes_max);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);  // what an attempt may take
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, limits.reconnect_backoff_ms_max);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  return arguments;
+}
+
 }  // namespace
 
 std::shared_ptr<grpc::Channel> ChannelTo(const std::string& control, const Credentials& credentials,
-                                         const grpc::ChannelArguments& arguments) {
+                                         const ChannelLimits& limits) {
+  const grpc::ChannelArguments arguments = ArgumentsOf(limits);
   const std::shared_ptr<grpc::ChannelCredentials> tls = TlsOf(credentials);
   if (credentials.token_file.empty()) return grpc::CreateCustomChannel(control, tls, arguments);
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> each_call;

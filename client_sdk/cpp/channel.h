@@ -8,7 +8,6 @@
 #include <string>
 
 #include "grpcpp/channel.h"
-#include "grpcpp/support/channel_arguments.h"
 
 namespace sessioncast {
 
@@ -26,9 +25,15 @@ struct Credentials {
   std::string token_file = {};
 };
 
-// To control at HOST:PORT. It may be away, and what is wrong with a file shows as UNAVAILABLE: of
+struct ChannelLimits {
+  int message_bytes_max;         // of one that is received
+  int reconnect_backoff_ms_max;  // from one attempt to connect to the next
+};
+
+// To control at HOST:PORT. A control that vanished without a reset is noticed, and left, by keepalive
+// (10 s, answered within 5 s). It may be away, and what is wrong with a file shows as UNAVAILABLE: of
 // TLS's when a connection is made, of the token's in each call.
 std::shared_ptr<grpc::Channel> ChannelTo(const std::string& control, const Credentials& credentials,
-                                         const grpc::ChannelArguments& arguments);
+                                         const ChannelLimits& limits);
 
 }  // namespace sessioncast

@@ -12,7 +12,9 @@ namespace sessioncast {
 namespace {
 
 constexpr char kDetailUrl[] = "sessioncast.v1.ErrorDetail";
-constexpr int kMessageBytesMax = 16 * 1024 * 1024;  // a snapshot is at most 3 MiB
+constexpr ChannelLimits kChannelLimits = {
+    .message_bytes_max = 16 * 1024 * 1024,  // a snapshot is at most 3 MiB
+    .reconnect_backoff_ms_max = 2'000};
 constexpr size_t kEventsAMessage = 256;
 constexpr size_t kBytesAMessage = 512 * 1024;
 
@@ -31,19 +33,6 @@ void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout)
   // The monotonic clock: a jump of the wall clock is no timeout.
   context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                     gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
-}
-
-grpc::ChannelArguments Arguments() {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);  // what an attempt may take
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
-  // A control that vanished without a reset is noticed within the two: a stream ends UNAVAILABLE.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  return arguments;
 }
 
 }  // namespace
@@ -72,7 +61,7 @@ v1::ErrorDetail DetailOf(const absl::Status& status) {
 class Client::Line {
  public:
   explicit Line(const ClientOptions& options)
-      : channel_(ChannelTo(options.control, options.credentials, Arguments())),
+      : channel_(ChannelTo(options.control, options.credentials, kChannelLimits)),
         sessions_(v1::SessionService::NewStub(channel_)),
         connect_(channel_) {}
 

@@ -8,7 +8,7 @@ import test, { after, before } from 'node:test';
 
 import { chromium } from 'playwright-core';
 
-import { ROOT, program, run, until, within } from '../support/processes.mjs';
+import { ROOT, program, run, testWith, until, within } from '../support/processes.mjs';
 import { Certificates, NAMES, PROXY_NAMES, ProxiedDeployment, configuration } from '../support/proxies.mjs';
 import { Client } from './clients.mjs';
 import { events, publisherTo } from './publisher.mjs';
@@ -37,18 +37,8 @@ before(() => certificates.make());
 after(() => certificates.close());
 
 function testBehind(proxyName, name, body, options = {}) {
-  test(`${name} (${proxyName})`, { timeout: 120_000 }, async (t) => {
-    const deployment = new ProxiedDeployment(proxyName, certificates, options);
-    try {
-      await deployment.start();
-      await body(deployment, t);
-    } catch (error) {
-      console.error(deployment.logs());
-      await deployment.stop().catch(() => {});
-      throw error;
-    }
-    await deployment.stop();
-  });
+  const deployment = () => new ProxiedDeployment(proxyName, certificates, options);
+  testWith(deployment, `${name} (${proxyName})`, body, 120_000);
 }
 
 function connect(deployment, options = {}) {

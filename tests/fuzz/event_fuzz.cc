@@ -11,11 +11,11 @@
 #include "control/history.h"
 #include "edge/socketio/packet.h"
 #include "edge/wire.h"
-#include "google/protobuf/stubs/logging.h"
 #include "proto/rules.h"
 #include "sessioncast/v1/session_service.pb.h"
 #include "tests/control/events.h"
 #include "tests/fuzz/target.h"
+#include "tools/daemon/protobuf_log.h"
 
 namespace sessioncast::fuzz {
 namespace {
@@ -120,12 +120,6 @@ void CheckFold(const History& history) {
     *snapshot.add_events() = control::EventOf(*event);
   }
   Require(Json::accept(edge::SnapshotJson(snapshot)), "a snapshot is JSON");
-}
-
-// It tells each text that is not UTF-8.
-void SilenceProtobuf() {
-  static const bool done = (google::protobuf::SetLogHandler(nullptr), true);
-  (void)done;
 }
 
 class Sessions {
@@ -233,7 +227,7 @@ std::vector<std::string> Seeds() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   using namespace sessioncast;
-  fuzz::SilenceProtobuf();
+  daemon::SilenceProtobuf();
   v1::PublishEventsRequest request;
   if (!request.ParseFromArray(bytes, static_cast<int>(size))) return 0;
   fuzz::Sessions sessions;

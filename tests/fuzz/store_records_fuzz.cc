@@ -10,9 +10,9 @@
 
 #include "control/commit_marker.h"
 #include "control/rocksdb_records.h"
-#include "google/protobuf/stubs/logging.h"
 #include "tests/control/events.h"
 #include "tests/fuzz/target.h"
+#include "tools/daemon/protobuf_log.h"
 
 namespace sessioncast::fuzz {
 namespace {
@@ -24,12 +24,6 @@ std::string Sealed(std::string_view key, std::string_view record) {
   uLong crc = crc32(0, reinterpret_cast<const Bytef*>(key.data()), static_cast<uInt>(key.size()));
   crc = crc32(crc, reinterpret_cast<const Bytef*>(record.data()), static_cast<uInt>(record.size()));
   return control::Number(crc).substr(4).append(record);
-}
-
-// It tells each text that is not UTF-8.
-void SilenceProtobuf() {
-  static const bool done = (google::protobuf::SetLogHandler(nullptr), true);
-  (void)done;
 }
 
 control::EventRecord ToRecord(const control::StoredEventPtr& event) {
@@ -180,7 +174,7 @@ std::vector<std::string> Seeds() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   using namespace sessioncast;
-  fuzz::SilenceProtobuf();
+  daemon::SilenceProtobuf();
   const std::string_view text = fuzz::Text(bytes, size);
   fuzz::CheckMarker(text);
   const size_t key_size = size == 0 ? 0 : std::min<size_t>(bytes[0], size - 1);

@@ -288,9 +288,9 @@ export async function until(condition, what, ms = START_MS_MAX) {
 }
 
 // One test with a deployment of its own, whose logs are shown when it fails.
-export function testOn(kind, name, body, flags = {}) {
-  test(`${name} (${kind})`, { timeout: 150_000 }, async (t) => {
-    const deployment = new Deployment(kind, flags);
+export function testWith(makeDeployment, name, body, ms) {
+  test(name, { timeout: ms }, async (t) => {
+    const deployment = makeDeployment();
     try {
       await deployment.start();
       await body(deployment, t);
@@ -301,6 +301,10 @@ export function testOn(kind, name, body, flags = {}) {
     }
     await deployment.stop();
   });
+}
+
+export function testOn(kind, name, body, flags = {}) {
+  testWith(() => new Deployment(kind, flags), `${name} (${kind})`, body, 150_000);
 }
 
 export function testOnBoth(name, body, flags = {}) {

@@ -21,6 +21,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "nlohmann/json.hpp"
@@ -381,6 +382,15 @@ absl::StatusOr<Claims> TokenVerifier::Verify(std::string_view token, absl::Time 
   const std::optional<Json> claims = ReadPart(parts[1]);
   if (!claims.has_value()) return Refused("its claims cannot be read");
   return JudgeClaims(*claims, options_, now);
+}
+
+std::optional<std::string_view> BearerToken(std::string_view authorization) {
+  constexpr std::string_view kScheme = "Bearer ";
+  if (!absl::StartsWithIgnoreCase(absl::string_view(authorization.data(), authorization.size()),
+                                  absl::string_view(kScheme.data(), kScheme.size()))) {
+    return std::nullopt;
+  }
+  return authorization.substr(kScheme.size());
 }
 
 absl::StatusOr<std::string> SignToken(const KeyFile& key, const TokenToSign& token) {

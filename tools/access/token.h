@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,6 +84,9 @@ class TokenVerifier {
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Keys> keys_ ABSL_GUARDED_BY(mutex_);
 };
+
+// The token in the value of an Authorization field (RFC 6750, 2.1); nothing if it is of another kind.
+std::optional<std::string_view> BearerToken(std::string_view authorization);
 
 struct TokenToSign {
   Claims claims;

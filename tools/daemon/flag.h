@@ -10,7 +10,7 @@
 
 #include "CLI/CLI.hpp"
 
-namespace sessioncast::edge {
+namespace sessioncast::daemon {
 
 inline std::string VariableOf(const std::string& name) {
   std::string variable = "SESSIONCAST_" + name;
@@ -38,4 +38,4 @@ inline void AddMillisecondsFlag(CLI::App& app, const std::string& group, const s
       ->group(group);
 }
 
-}  // namespace sessioncast::edge
+}  // namespace sessioncast::daemon
