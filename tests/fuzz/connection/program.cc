@@ -100,6 +100,7 @@ std::string RequestText(Request request, std::string_view sid, uint8_t options,
   if ((options & kRefused) != 0) text += "X-Refused: yes\r\n";
   if ((options & kCloses) != 0) text += "Connection: close\r\n";
   if ((options & kExpects) != 0) text += "Expect: 100-continue\r\n";
+  if ((options & kElsewhere) != 0) text += "X-Forwarded-For: 192.0.2.7\r\n";
   if ((options & kHasFile) != 0) text += "If-None-Match: \"1\"\r\n";
   if (line.has_body) absl::StrAppend(&text, "Content-Length: ", body.size(), "\r\n");
   text += "\r\n";

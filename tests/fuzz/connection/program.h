@@ -63,13 +63,14 @@ enum class Request : uint8_t {
 
 // How kRequest asks; bits.
 enum RequestOption : uint8_t {
-  kCloses = 1,      // Connection: close
-  kInPart = 2,      // half of it now, the rest with kRest
-  kExpects = 4,     // Expect: 100-continue, and no body yet
-  kForbidden = 8,   // another origin
-  kRefused = 16,    // the library's user refuses it
+  kCloses = 1,       // Connection: close
+  kInPart = 2,       // half of it now, the rest with kRest
+  kExpects = 4,      // Expect: 100-continue, and no body yet
+  kForbidden = 8,    // another origin
+  kRefused = 16,     // the library's user refuses it
   kOldRevision = 32,
-  kHasFile = 64,    // If-None-Match
+  kHasFile = 64,     // If-None-Match
+  kElsewhere = 128,  // X-Forwarded-For: another address
 };
 
 // What kPacket sends, as Engine.IO texts.
@@ -99,6 +100,7 @@ inline constexpr std::string_view kPackets[] = {
     "1",
     "6",
     "42[\"subscribe\",[[[[[[[[[[]]]]]]]]]]]",
+    "42/custom,[\"x\"]",
 };
 
 class ProgramReader {

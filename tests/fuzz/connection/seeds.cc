@@ -163,10 +163,16 @@ Seeds OfWebSockets() {
   refused.Time(10'000).Take(0);
   Program forced = WebSocket();
   forced.Packet(0, "42[\"subscribe\",\"a\"]").Take(0);
+  Program too_often = WebSocket();
+  for (int i = 0; i < 13; ++i) too_often.Packet(0, "42/custom,[\"x\"]").GoOn();
+  too_often.Take(0).Time(1'000);
+  for (int i = 0; i < 30; ++i) too_often.Packet(0, "42/custom,[\"x\"]");
+  Program subscribes = WebSocket("40");
+  for (int i = 0; i < 10; ++i) subscribes.Packet(0, "42[\"subscribe\",\"a\"]");
   Program stopped = WebSocket();
   stopped.Open(1).Ask(1, Request::kHandshake).Take(1).Open(2).Ask(2, Request::kPoll, 1).Add(Op::kStop, {});
   return {blocked, stuck, finishing,  by_limit, pings,         acks,    binary,
-          unfinished, left, made_to_leave, refused, forced, stopped};
+          unfinished, left, made_to_leave, refused, forced, too_often, subscribes, stopped};
 }
 
 Seeds OfFrames() {
@@ -271,7 +277,9 @@ Seeds OfHttp() {
 
 Seeds OfAdmission() {
   Program crowd;
-  for (int i = 0; i < 8; ++i) crowd.Open(i).Ask(i, Request::kHandshake).GoOn();
+  for (int i = 0; i < 8; ++i) {
+    crowd.Open(i).Ask(i, Request::kHandshake, 0, i % 2 == 0 ? 0 : kElsewhere).GoOn();
+  }
   for (int i = 0; i < 8; ++i) crowd.Raw(i, "").Take(i);
   crowd.Time(1'000);
   for (int i = 0; i < 8; ++i) crowd.Take(i);
@@ -280,7 +288,12 @@ Seeds OfAdmission() {
   for (int i = 0; i < 8; ++i) more.Open(i).Ask(i, Request::kHandshake).Take(i);
   Program reused = Program().Open(0);
   for (int i = 0; i < 12; ++i) reused.Ask(0, Request::kHandshake).Take(0);
-  return {crowd, more, reused};
+  Program of_one_address;
+  for (int i = 0; i < 5; ++i) of_one_address.Open(i).Ask(i, Request::kHandshake).Take(i).Time(300);
+  for (int i = 5; i < 7; ++i) {
+    of_one_address.Open(i).Ask(i, Request::kHandshake, 0, kElsewhere).Take(i).Time(300);
+  }
+  return {crowd, more, reused, of_one_address};
 }
 
 }  // namespace

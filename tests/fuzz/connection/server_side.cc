@@ -176,6 +176,8 @@ ServerSide::ServerSide(Dice& dice) : dice_(dice), engine_(Options()) {
   spdlog::set_level(spdlog::level::off);
   rules_.packets = {.json_depth_max = 8, .attachments_max = 3, .attachments_bytes_max = 1'024};
   rules_.awaited_acks_max = kAcksMax;
+  rules_.rates = {{"messages_per_s_max", 20, 12}, {"subscribes_per_s_max", 10, 4}};
+  rules_.event_rates.emplace("subscribe", 1);
   rules_.connect_timeout = std::chrono::seconds(10);
   rules_.attachments_timeout = std::chrono::seconds(15);
   rules_.observer.disconnected = [](const Socket&, engineio::DisconnectReason reason) {
@@ -208,6 +210,8 @@ engineio::EngineOptions ServerSide::Options() {
   engineio::EngineOptions options;
   options.io_threads = kIoThreads;
   options.connections_max = 5;
+  options.connections_per_address_max = 4;
+  options.trusted_proxies = {"192.0.2.1"};  // where all clients are (in_memory/edge/engineio/listener.h)
   options.admission = {.handshakes_per_s_max = 8,
                        .wait_max = std::chrono::seconds(1),
                        .burst = milliseconds(500)};
@@ -260,6 +264,11 @@ void ServerSide::ServeCustom(socketio::Namespace& sockets) {
   sockets.On("leave", [](Socket& socket, const Json&, socketio::Ack) { socket.Disconnect(); });
   sockets.On("close", [](Socket& socket, const Json&, socketio::Ack) {
     socket.CloseConnection(engineio::DisconnectReason::kForcedServerClose);
+  });
+  sockets.OnOverRate([](Socket& socket, const socketio::RateLimit& passed, socketio::Ack ack) {
+    NoteState("rate: a message is refused");
+    socket.Emit("error", Json::array({passed.name}));
+    ack(Json::array({passed.name}));
   });
   sockets.OnOther([](Socket& socket, const std::string& event, const Json& arguments,
                      socketio::Ack ack) {

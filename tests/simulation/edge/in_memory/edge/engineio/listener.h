@@ -30,7 +30,7 @@ class Listener {
     loop_.connect = [this](std::shared_ptr<Pipe> pipe) {
       TcpArrival arrival;
       arrival.descriptor = OwnedDescriptor(IoThread::Loop::Arrive(std::move(pipe)));
-      arrival.remote_address = "192.0.2.1:50000";
+      arrival.remote_address = "192.0.2.1";
       accept_(std::move(arrival));
     };
   }
