@@ -13,7 +13,7 @@ namespace {
 constexpr int kOutcomesPerMessageMax = 5'000;
 constexpr size_t kStopsMax = 10'000;
 // Events of one session that are handed over at one time.
-constexpr int kTogetherMax = 64;
+constexpr size_t kTogetherMax = 64;
 
 v1::PublishOutcome Refused(const absl::Status& status) {
   v1::PublishOutcome outcome;
@@ -32,12 +32,16 @@ v1::PublishOutcome OutcomeOf(const absl::StatusOr<Published>& published) {
 
 v1::PublishOutcome BehindUnknown() {
   return Refused(
-      absl::UnavailableError("an earlier event of the session has an unknown outcome; publish that "
-                             "one again first, with its key"));
+      absl::UnavailableError("an earlier event of the session was not accepted, or its outcome is "
+                             "unknown; publish that one again first, with its key"));
 }
 
-bool IsUnknown(const v1::PublishOutcome& outcome) {
-  return outcome.refused().code() == static_cast<int>(absl::StatusCode::kUnavailable);
+// Whether the publisher is to publish it again. Refused for now, with a key, is as good as unknown:
+// it comes later, and what follows it must not be in the log before it.
+bool ComesAgain(const v1::PublishOutcome& outcome, const std::string& idempotency_key) {
+  const auto code = static_cast<absl::StatusCode>(outcome.refused().code());
+  return code == absl::StatusCode::kUnavailable ||
+         (code == absl::StatusCode::kResourceExhausted && !idempotency_key.empty());
 }
 
 }  // namespace
@@ -76,31 +80,28 @@ void PublishStream::OnReadDone(bool ok) {
 }
 
 void PublishStream::Accept(v1::PublishEventsRequest& message) {
-  uint64_t number = 0;
-  std::vector<bool> passes;
-  {
-    absl::MutexLock lock(&mutex_);
-    number = next_number_;
-    for (const v1::PublishEventRequest& event : message.events()) passes.push_back(Add(event));
-  }
   for (int at = 0; at < message.events_size();) {
-    const int first = at;
-    const std::string session_id = message.events(first).event().session_id();
-    std::vector<Publication> together;
-    while (at < message.events_size() && at - first < kTogetherMax && passes[at] &&
-           message.events(at).event().session_id() == session_id) {
-      v1::PublishEventRequest& event = *message.mutable_events(at++);
-      together.push_back(
-          {std::move(*event.mutable_event()), std::move(*event.mutable_idempotency_key())});
-    }
-    if (together.empty()) {
-      ++at;
-      continue;
-    }
-    broker_.PublishAll(session_id, std::move(together),
-                       [self = shared_from_this(), of = number + first](
-                           const Broker::Outcomes& outcomes) { self->Known(of, outcomes); });
+    const std::string session_id = message.events(at).event().session_id();
+    Run run = TakeRun(message, at);
+    if (run.publications.empty()) continue;
+    broker_.PublishAll(session_id, std::move(run.publications),
+                       [self = shared_from_this(), first = run.first](
+                           const Broker::Outcomes& outcomes) { self->Known(first, outcomes); });
   }
+}
+
+PublishStream::Run PublishStream::TakeRun(v1::PublishEventsRequest& message, int& at) {
+  absl::MutexLock lock(&mutex_);
+  const std::string& session_id = message.events(at).event().session_id();
+  Run run{next_number_, {}};
+  do {
+    v1::PublishEventRequest& event = *message.mutable_events(at++);
+    if (!Add(event)) break;
+    run.publications.push_back(
+        {std::move(*event.mutable_event()), std::move(*event.mutable_idempotency_key())});
+  } while (at < message.events_size() && run.publications.size() < kTogetherMax &&
+           message.events(at).event().session_id() == session_id);
+  return run;
 }
 
 bool PublishStream::Add(const v1::PublishEventRequest& event) {
@@ -135,22 +136,26 @@ void PublishStream::Known(uint64_t first, const Broker::Outcomes& outcomes) {
     Entry& entry = entries_[first + i - entries_.front().number];
     entry.outcome = OutcomeOf(outcomes[i]);
     entry.known = true;
+    StopOrGoOn(entry);
   }
   unknown_ -= outcomes.size();
   GoOn();
 }
 
-void PublishStream::Report(Entry& entry) {
-  const auto stop = stops_.find(entry.session_id);
-  if (stop != stops_.end() && entry.number < stop->second.until) {
-    // It was handed to the broker before the unknown outcome was known.
-    if (!entry.outcome.has_refused()) entry.outcome = BehindUnknown();
-  } else {
-    if (stop != stops_.end()) stops_.erase(stop);
-    if (IsUnknown(entry.outcome))
-      stops_[entry.session_id] = Stop{entry.idempotency_key, entry.number};
+void PublishStream::StopOrGoOn(Entry& entry) {
+  auto stop = stops_.find(entry.session_id);
+  if (stop != stops_.end() && entry.number == stop->second.until) {
+    stops_.erase(stop);
+    stop = stops_.end();
   }
-  *response_.add_outcomes() = std::move(entry.outcome);
+  const bool is_behind = stop != stops_.end() && entry.number > stop->second.from &&
+                         entry.number < stop->second.until;
+  if (is_behind) {
+    // The broker had it before the outcome of the one before it was known.
+    if (!entry.outcome.has_refused()) entry.outcome = BehindUnknown();
+  } else if (ComesAgain(entry.outcome, entry.idempotency_key)) {
+    stops_[entry.session_id] = Stop{entry.idempotency_key, entry.number};
+  }
 }
 
 void PublishStream::WriteDue() {
@@ -167,7 +172,7 @@ void PublishStream::WriteOutcomes() {
   response_.Clear();
   while (!entries_.empty() && entries_.front().known &&
          response_.outcomes_size() < kOutcomesPerMessageMax) {
-    Report(entries_.front());
+    *response_.add_outcomes() = std::move(entries_.front().outcome);
     bytes_ -= entries_.front().bytes;
     entries_.pop_front();
   }

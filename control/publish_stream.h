@@ -3,9 +3,9 @@
 // Threads: gRPC's and the broker's. Bounded: past bytes_max of unanswered events the stream is not
 // read. It ends itself, once the broker has answered everything.
 //
-// Within a session nothing behind an event with an unknown outcome is accepted, until that event
-// comes again under its idempotency key: a publisher's order in the log is the order in which it
-// sent.
+// Within a session nothing behind an event with an unknown outcome, or one that has a key and was
+// refused for now (RESOURCE_EXHAUSTED), is accepted until that event comes again under its
+// idempotency key: a publisher's order in the log is the order in which it sent.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>
@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -50,7 +51,7 @@ class PublishStream
     bool known = false;
     v1::PublishOutcome outcome;
   };
-  // A session with an unknown outcome, from that event on until it comes again.
+  // A session with an event that is to come again, from that one on until it does.
   struct Stop {
     std::string idempotency_key;
     uint64_t from;
@@ -68,6 +69,13 @@ class PublishStream
 
   // Hands a message's events to the broker, those that follow each other in one session together.
   void Accept(v1::PublishEventsRequest& message);
+  // Events that follow each other in one session, and go to the broker together.
+  struct Run {
+    uint64_t first;  // of these: its number
+    std::vector<Publication> publications;
+  };
+  // From `at`, which it moves behind what it took. Empty: that one has its outcome already.
+  Run TakeRun(v1::PublishEventsRequest& message, int& at) ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether the event may go to the broker; it lets a stopped session go on if it is the one waited
   // for.
   bool MayPass(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -75,13 +83,14 @@ class PublishStream
   bool Add(const v1::PublishEventRequest& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of the entries from `first` on.
   void Known(uint64_t first, const Broker::Outcomes& outcomes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // An event's outcome stops its session, is behind a stop, or ends one.
+  void StopOrGoOn(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteDue() ABSL_LOCKS_EXCLUDED(mutex_);
   // Writes what is known at the front, reads on when there is room, finishes when there is nothing
   // more to come.
   void GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Unless a write was begun less than an interval ago: then it does later.
   void WriteOutcomes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Report(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Broker& broker_;
   const Caller caller_;

@@ -19,7 +19,8 @@ namespace {
 
 class PublishStreamTest : public testing::Test {
  protected:
-  PublishStreamTest() {
+  explicit PublishStreamTest(control::BrokerOptions options = {})
+      : broker_(store_, std::move(options)) {
     grpc::ServerBuilder builder;
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
@@ -44,6 +45,12 @@ class PublishStreamTest : public testing::Test {
     ASSERT_TRUE(stream_->Write(request));
   }
 
+  void SendWithoutKey(const std::string& text) {
+    v1::PublishEventsRequest request;
+    *request.add_events() = PublishRequest(CustomEvent("s1", text), "");
+    ASSERT_TRUE(stream_->Write(request));
+  }
+
   // The next outcomes: a sequence, or the code of a refusal below 0.
   std::vector<int> Outcomes(size_t count) {
     while (outcomes_.size() < count) {
@@ -59,7 +66,7 @@ class PublishStreamTest : public testing::Test {
   }
 
   FaultyStore store_;
-  control::Broker broker_{store_, control::BrokerOptions{}};
+  control::Broker broker_;
   control::WritePacer pacer_{std::chrono::microseconds(250)};
   control::Access access_{nullptr};
   control::SessionService service_{broker_, access_, pacer_, control::SessionServiceOptions{}};
@@ -72,6 +79,7 @@ class PublishStreamTest : public testing::Test {
   grpc::StatusCode end_ = grpc::StatusCode::OK;  // how the stream is to end
 };
 
+constexpr int kLater = -grpc::StatusCode::RESOURCE_EXHAUSTED;
 constexpr int kUnknown = -grpc::StatusCode::UNAVAILABLE;
 using Expected = std::vector<int>;
 
@@ -118,6 +126,53 @@ TEST_F(PublishStreamTest, OtherSessionsOfTheStreamGoOn) {
   store_.Heal();
   Send({"b"}, "other");
   EXPECT_EQ(Outcomes(1), (Expected{2}));
+}
+
+// Another publisher's event has taken most of the room that there is in flight.
+class PublishStreamWithLittleRoomTest : public PublishStreamTest {
+ protected:
+  PublishStreamWithLittleRoomTest() : PublishStreamTest(Options()) {
+    store_.Hold();
+    broker_.Publish(CustomEvent("other", std::string(120, 'o')), "",
+                    [](const absl::StatusOr<control::Published>&) {});
+  }
+  static control::BrokerOptions Options() {
+    control::BrokerOptions options;
+    options.commit_queue.in_flight_bytes_max = 250;
+    return options;
+  }
+  const std::string long_ = std::string(120, 'l');
+};
+
+TEST_F(PublishStreamWithLittleRoomTest, WhatFollowsARefusalForNowWaitsUntilItComesAgain) {
+  Send({long_});
+  EXPECT_EQ(Outcomes(1), (Expected{kLater}));
+  store_.LetGo(Fault::kNone);
+  Send({"a"});
+  EXPECT_EQ(Outcomes(1), (Expected{kUnknown}));
+  Send({"a"}, "s2");
+  EXPECT_EQ(Outcomes(1), (Expected{1}));
+  Send({long_, "a"});
+  EXPECT_EQ(Outcomes(2), (Expected{1, 2}));
+}
+
+TEST_F(PublishStreamWithLittleRoomTest, WhatFollowsItInTheSameMessageWaitsToo) {
+  v1::PublishEventsRequest request;
+  *request.add_events() = PublishRequest(CustomEvent("s1", long_), "a");
+  *request.add_events() = PublishRequest(CustomEvent("s2", "x"), "x");
+  *request.add_events() = PublishRequest(CustomEvent("s1", "x"), "b");
+  ASSERT_TRUE(stream_->Write(request));
+  EXPECT_EQ(Outcomes(1), (Expected{kLater}));
+  store_.LetGo(Fault::kNone);
+  EXPECT_EQ(Outcomes(2), (Expected{1, kUnknown}));
+}
+
+TEST_F(PublishStreamWithLittleRoomTest, WithoutAKeyItStopsNothing) {
+  SendWithoutKey(long_);
+  EXPECT_EQ(Outcomes(1), (Expected{kLater}));
+  SendWithoutKey("x");
+  store_.LetGo(Fault::kNone);
+  EXPECT_EQ(Outcomes(1), (Expected{1}));
 }
 
 TEST_F(PublishStreamTest, AnEventThatFailsAgainStopsItsSessionAgain) {
