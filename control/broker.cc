@@ -217,12 +217,15 @@ void Broker::RetryLoad(Shard& shard, const std::string& session_id) {
   Run(std::move(effects));
 }
 
-void Broker::Append(const std::string& session_id, size_t bytes, AppendTo append, Appended done) {
-  if (absl::Status writable = store_.CheckWritable(); !writable.ok()) {
-    return done(std::move(writable));
-  }
+void Broker::Append(const std::string& session_id, size_t bytes,
+                    std::shared_ptr<PublishOrder> order, AppendTo append, Appended done) {
+  const auto refuse = [&order, &done](const absl::Status& why) {
+    if (order != nullptr) order->Refused(why);
+    done(why);
+  };
+  if (const absl::Status writable = store_.CheckWritable(); !writable.ok()) return refuse(writable);
   absl::StatusOr<CommitQueue::Reservation> room = commit_queue_.Reserve(bytes);
-  if (!room.ok()) return done(room.status());
+  if (!room.ok()) return refuse(room.status());
   // The room is free before the caller knows, since it may publish again at once.
   auto answered = [done = std::move(done),
                    room = std::make_unique<CommitQueue::Reservation>(*std::move(room))](
@@ -231,12 +234,18 @@ void Broker::Append(const std::string& session_id, size_t bytes, AppendTo append
     done(std::move(outcomes));
   };
   With(session_id,
-       [this, append = std::move(append), answered = Appended(std::move(answered))](
-           absl::StatusOr<Session*> session, Effects& effects) mutable {
-         if (!session.ok()) return Tell<Outcomes>(effects, std::move(answered), session.status());
+       [this, order = std::move(order), append = std::move(append),
+        answered = Appended(std::move(answered))](absl::StatusOr<Session*> session,
+                                                  Effects& effects) mutable {
+         if (order != nullptr && order->is_broken()) session = PublishOrder::Behind();
+         if (!session.ok()) {
+           if (order != nullptr) order->Refused(session.status());
+           return Tell<Outcomes>(effects, std::move(answered), session.status());
+         }
          const bool first = (*session)->history.assigned() == 0;
          const Stamp stamp{options_.clock(), first ? FreshEpoch() : std::string()};
-         Settle(**session, append((*session)->history, stamp), std::move(answered), effects);
+         Settle(**session, append((*session)->history, stamp), std::move(order),
+                std::move(answered), effects);
        });
 }
 
@@ -244,7 +253,7 @@ void Broker::AppendOne(const std::string& session_id, size_t bytes,
                        absl::AnyInvocable<Answer(History&, const Stamp&)> append,
                        Done<Published> done) {
   Append(
-      session_id, bytes,
+      session_id, bytes, nullptr,
       [append = std::move(append)](History& history, const Stamp& stamp) mutable {
         return History::Answers{append(history, stamp)};
       },
@@ -254,7 +263,8 @@ void Broker::AppendOne(const std::string& session_id, size_t bytes,
       });
 }
 
-void Broker::Settle(Session& session, History::Answers answers, Appended done, Effects& effects) {
+void Broker::Settle(Session& session, History::Answers answers,
+                    std::shared_ptr<PublishOrder> order, Appended done, Effects& effects) {
   struct Waiting {
     absl::StatusOr<Published> outcome;
     uint64_t rests_on;
@@ -279,7 +289,7 @@ void Broker::Settle(Session& session, History::Answers answers, Appended done, E
         }
         done(std::move(outcomes));
       },
-      effects);
+      std::move(order), effects);
 }
 
 void Broker::Commit(Session& session, absl::Span<Answer> answers, DeadlineThread::Acted acted) {
@@ -458,13 +468,14 @@ void Broker::Publish(v1::Event event, std::string idempotency_key, Done<Publishe
   const std::string session_id = event.session_id();
   std::vector<Publication> one;
   one.push_back({std::move(event), std::move(idempotency_key)});
-  PublishAll(session_id, std::move(one), [done = std::move(done)](Outcomes outcomes) mutable {
-    done(std::move(outcomes.front()));
-  });
+  PublishAll(session_id, std::move(one), nullptr,
+             [done = std::move(done)](Outcomes outcomes) mutable {
+               done(std::move(outcomes.front()));
+             });
 }
 
 void Broker::PublishAll(const std::string& session_id, std::vector<Publication> publications,
-                        AllDone done) {
+                        std::shared_ptr<PublishOrder> order, AllDone done) {
   Outcomes outcomes;  // of what is refused here; the others have a place in it
   std::vector<Publication> valid;
   size_t bytes = 0;
@@ -479,7 +490,7 @@ void Broker::PublishAll(const std::string& session_id, std::vector<Publication> 
   }
   if (valid.empty()) return done(std::move(outcomes));
   Append(
-      session_id, bytes,
+      session_id, bytes, std::move(order),
       [valid = std::move(valid)](History& history, const Stamp& stamp) mutable {
         return history.AppendAll(std::move(valid), stamp);
       },

@@ -29,6 +29,7 @@
 #include "control/history.h"
 #include "control/loop.h"
 #include "control/position.h"
+#include "control/publish_order.h"
 #include "control/session.h"
 #include "control/store.h"
 #include "control/worker_pool.h"
@@ -139,9 +140,10 @@ class Broker {
   void Publish(v1::Event event, std::string idempotency_key, Done<Published> done);
   // Appends what came together for one session, in order: each is judged by itself, and what is
   // accepted is stored in one piece. Done when all is known, with an outcome for each, in order.
-  // Holds the session's shard meanwhile, so that it should be few.
+  // Holds the session's shard meanwhile, so that it should be few. `order`: the publisher's in this
+  // session; nothing: what it publishes stands for itself.
   void PublishAll(const std::string& session_id, std::vector<Publication> publications,
-                  AllDone done);
+                  std::shared_ptr<PublishOrder> order, AllDone done);
 
   // Publishes a pending clarification, or finds the one of its id if the question is the same.
   void Ask(v1::Event event, Done<Published> done);
@@ -180,11 +182,13 @@ class Broker {
   // `append` gives an answer for each that it was asked for. `done` is called with those, or at
   // once with why not.
   using Appended = absl::AnyInvocable<void(absl::StatusOr<Outcomes>)>;
-  void Append(const std::string& session_id, size_t bytes, AppendTo append, Appended done);
+  void Append(const std::string& session_id, size_t bytes, std::shared_ptr<PublishOrder> order,
+              AppendTo append, Appended done);
   void AppendOne(const std::string& session_id, size_t bytes,
                  absl::AnyInvocable<Answer(History&, const Stamp&)> append, Done<Published> done);
   // Hands what was appended to the store, and answers when the answers may be given.
-  void Settle(Session& session, History::Answers answers, Appended done, Effects& effects);
+  void Settle(Session& session, History::Answers answers, std::shared_ptr<PublishOrder> order,
+              Appended done, Effects& effects);
   // `acted`: with the store's outcome.
   void Commit(Session& session, absl::Span<Answer> answers, DeadlineThread::Acted acted);
   void Push(Session& session, StoreAppendPtr append, DeadlineThread::Acted acted);

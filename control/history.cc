@@ -194,9 +194,10 @@ std::optional<Answer> History::RefuseClarification(const v1::Event& event) const
                   known->sequence);
   }
   if (assigned_fold_.counts().clarifications_open >= options_.open_clarifications_max) {
-    return Refuse(absl::ResourceExhaustedError(absl::StrCat("clarification: at most ",
-                                                            options_.open_clarifications_max,
-                                                            " may be open in a session")),
+    // Waiting does not help: they are open until somebody answers.
+    return Refuse(absl::FailedPreconditionError(absl::StrCat("clarification: at most ",
+                                                             options_.open_clarifications_max,
+                                                             " may be open in a session")),
                   0);
   }
   return std::nullopt;

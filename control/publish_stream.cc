@@ -30,18 +30,9 @@ v1::PublishOutcome OutcomeOf(const absl::StatusOr<Published>& published) {
   return outcome;
 }
 
-v1::PublishOutcome BehindUnknown() {
-  return Refused(
-      absl::UnavailableError("an earlier event of the session was not accepted, or its outcome is "
-                             "unknown; publish that one again first, with its key"));
-}
-
-// Whether the publisher is to publish it again. Refused for now, with a key, is as good as unknown:
-// it comes later, and what follows it must not be in the log before it.
-bool ComesAgain(const v1::PublishOutcome& outcome, const std::string& idempotency_key) {
-  const auto code = static_cast<absl::StatusCode>(outcome.refused().code());
-  return code == absl::StatusCode::kUnavailable ||
-         (code == absl::StatusCode::kResourceExhausted && !idempotency_key.empty());
+bool IsToComeAgain(const v1::PublishOutcome& outcome, const std::string& idempotency_key) {
+  const absl::Status status(static_cast<absl::StatusCode>(outcome.refused().code()), "");
+  return ComesAgain(status, !idempotency_key.empty());
 }
 
 }  // namespace
@@ -84,7 +75,7 @@ void PublishStream::Accept(v1::PublishEventsRequest& message) {
     const std::string session_id = message.events(at).event().session_id();
     Run run = TakeRun(message, at);
     if (run.publications.empty()) continue;
-    broker_.PublishAll(session_id, std::move(run.publications),
+    broker_.PublishAll(session_id, std::move(run.publications), std::move(run.order),
                        [self = shared_from_this(), first = run.first](
                            const Broker::Outcomes& outcomes) { self->Known(first, outcomes); });
   }
@@ -93,7 +84,7 @@ void PublishStream::Accept(v1::PublishEventsRequest& message) {
 PublishStream::Run PublishStream::TakeRun(v1::PublishEventsRequest& message, int& at) {
   absl::MutexLock lock(&mutex_);
   const std::string& session_id = message.events(at).event().session_id();
-  Run run{next_number_, {}};
+  Run run{next_number_, {}, nullptr};
   do {
     v1::PublishEventRequest& event = *message.mutable_events(at++);
     if (!Add(event)) break;
@@ -101,6 +92,7 @@ PublishStream::Run PublishStream::TakeRun(v1::PublishEventsRequest& message, int
         {std::move(*event.mutable_event()), std::move(*event.mutable_idempotency_key())});
   } while (at < message.events_size() && run.publications.size() < kTogetherMax &&
            message.events(at).event().session_id() == session_id);
+  if (!run.publications.empty()) run.order = orders_.find(session_id)->second.order;
   return run;
 }
 
@@ -114,11 +106,27 @@ bool PublishStream::Add(const v1::PublishEventRequest& event) {
   const absl::Status may_use = caller_.MayUse(entry.session_id);
   if (may_use.ok() && MayPass(entry)) {
     ++unknown_;
+    JoinOrder(entry);
     return true;
   }
-  entry.outcome = may_use.ok() ? BehindUnknown() : Refused(may_use);
+  entry.outcome = Refused(may_use.ok() ? PublishOrder::Behind() : may_use);
   entry.known = true;
   return false;
+}
+
+void PublishStream::JoinOrder(const Entry& entry) {
+  InOrder& in_order = orders_[entry.session_id];
+  const auto stop = stops_.find(entry.session_id);
+  const bool begins_anew = stop != stops_.end() && entry.number == stop->second.until;
+  if (in_order.order == nullptr || begins_anew) {
+    in_order.order = std::make_shared<PublishOrder>(!entry.idempotency_key.empty());
+  }
+  ++in_order.unknown;
+}
+
+void PublishStream::LeaveOrder(const Entry& entry) {
+  const auto in_order = orders_.find(entry.session_id);
+  if (--in_order->second.unknown == 0) orders_.erase(in_order);
 }
 
 bool PublishStream::MayPass(const Entry& entry) {
@@ -137,6 +145,7 @@ void PublishStream::Known(uint64_t first, const Broker::Outcomes& outcomes) {
     entry.outcome = OutcomeOf(outcomes[i]);
     entry.known = true;
     StopOrGoOn(entry);
+    LeaveOrder(entry);
   }
   unknown_ -= outcomes.size();
   GoOn();
@@ -152,8 +161,8 @@ void PublishStream::StopOrGoOn(Entry& entry) {
                          entry.number < stop->second.until;
   if (is_behind) {
     // The broker had it before the outcome of the one before it was known.
-    if (!entry.outcome.has_refused()) entry.outcome = BehindUnknown();
-  } else if (ComesAgain(entry.outcome, entry.idempotency_key)) {
+    if (!entry.outcome.has_refused()) entry.outcome = Refused(PublishOrder::Behind());
+  } else if (IsToComeAgain(entry.outcome, entry.idempotency_key)) {
     stops_[entry.session_id] = Stop{entry.idempotency_key, entry.number};
   }
 }

@@ -57,6 +57,11 @@ class PublishStream
     uint64_t from;
     uint64_t until = std::numeric_limits<uint64_t>::max();
   };
+  // A session's events that are with the broker.
+  struct InOrder {
+    std::shared_ptr<PublishOrder> order;
+    size_t unknown = 0;
+  };
 
   PublishStream(Broker& broker, Caller caller, WritePacer& pacer, PublishStreamOptions options)
       : broker_(broker), caller_(std::move(caller)), options_(options), pace_(pacer) {}
@@ -73,6 +78,7 @@ class PublishStream
   struct Run {
     uint64_t first;  // of these: its number
     std::vector<Publication> publications;
+    std::shared_ptr<PublishOrder> order;
   };
   // From `at`, which it moves behind what it took. Empty: that one has its outcome already.
   Run TakeRun(v1::PublishEventsRequest& message, int& at) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -83,6 +89,10 @@ class PublishStream
   bool Add(const v1::PublishEventRequest& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of the entries from `first` on.
   void Known(uint64_t first, const Broker::Outcomes& outcomes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The event goes to the broker behind those of its session; it begins a new order if the session
+  // was stopped and goes on with it.
+  void JoinOrder(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeaveOrder(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // An event's outcome stops its session, is behind a stop, or ends one.
   void StopOrGoOn(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteDue() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -100,6 +110,7 @@ class PublishStream
   absl::Mutex mutex_;
   std::deque<Entry> entries_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<std::string, Stop> stops_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, InOrder> orders_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_number_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t unknown_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -9,13 +9,14 @@ namespace sessioncast::control {
 Session::Session(std::string id, HistoryOptions options)
     : id(std::move(id)), history(this->id, options) {}
 
-void Session::WaitFor(uint64_t sequence, Waiter waiter, Effects& effects) {
+void Session::WaitFor(uint64_t sequence, Waiter waiter, std::shared_ptr<PublishOrder> order,
+                      Effects& effects) {
   const uint64_t through = history.durable();
   if (sequence <= through) {
     effects.push_back(
         [waiter = std::move(waiter), through]() mutable { waiter(absl::OkStatus(), through); });
   } else {
-    waiters_.emplace(sequence, std::move(waiter));
+    waiting_.emplace(sequence, Waiting{std::move(waiter), std::move(order)});
   }
 }
 
@@ -23,9 +24,9 @@ void Session::AppendStored(uint64_t through, Effects& effects) {
   --appends_in_flight;
   if (state != State::kReady) return;
   history.Durable(through);
-  const auto end = waiters_.upper_bound(through);
-  for (auto at = waiters_.begin(); at != end; at = waiters_.erase(at)) {
-    effects.push_back([waiter = std::move(at->second), through]() mutable {
+  const auto end = waiting_.upper_bound(through);
+  for (auto at = waiting_.begin(); at != end; at = waiting_.erase(at)) {
+    effects.push_back([waiter = std::move(at->second.waiter), through]() mutable {
       waiter(absl::OkStatus(), through);
     });
   }
@@ -42,8 +43,9 @@ void Session::Fail(uint64_t first, const absl::Status& why, Effects& effects) {
   history.Drop(first);
   const absl::Status unknown = absl::UnavailableError(absl::StrCat(
       "the event may or may not be stored, publish it again with its key: ", why.message()));
-  for (auto at = waiters_.lower_bound(first); at != waiters_.end(); at = waiters_.erase(at)) {
-    effects.push_back([waiter = std::move(at->second), unknown, first]() mutable {
+  for (auto at = waiting_.lower_bound(first); at != waiting_.end(); at = waiting_.erase(at)) {
+    if (at->second.order != nullptr) at->second.order->Refused(unknown);
+    effects.push_back([waiter = std::move(at->second.waiter), unknown, first]() mutable {
       waiter(unknown, first - 1);
     });
   }
@@ -74,7 +76,7 @@ void Session::WakeSubscribers(Effects& effects) {
 }
 
 bool Session::IsIdle() const {
-  return appends_in_flight == 0 && waiters_.empty() && line.empty() && subscribers.empty() &&
+  return appends_in_flight == 0 && waiting_.empty() && line.empty() && subscribers.empty() &&
          (state == State::kReady || state == State::kUnloaded);
 }
 

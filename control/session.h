@@ -23,6 +23,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "control/history.h"
+#include "control/publish_order.h"
 #include "control/store.h"
 
 namespace sessioncast::control {
@@ -59,8 +60,9 @@ class Session {
 
   Session(std::string id, HistoryOptions options);
 
-  // Once `sequence` is durable, or will not be.
-  void WaitFor(uint64_t sequence, Waiter waiter, Effects& effects);
+  // Once `sequence` is durable, or will not be: then `order` is broken, if there is one.
+  void WaitFor(uint64_t sequence, Waiter waiter, std::shared_ptr<PublishOrder> order,
+               Effects& effects);
   // An append came back from the store.
   void AppendStored(uint64_t through, Effects& effects);
   void AppendFailed(uint64_t first, const absl::Status& why, Effects& effects);
@@ -89,7 +91,11 @@ class Session {
   absl::Time used;  // last
 
  private:
-  std::multimap<uint64_t, Waiter> waiters_;  // by the sequence that they wait for
+  struct Waiting {
+    Waiter waiter;
+    std::shared_ptr<PublishOrder> order;
+  };
+  std::multimap<uint64_t, Waiting> waiting_;  // by the sequence that they wait for
 };
 
 // Some of the sessions, behind one mutex.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,9 +16,10 @@ using control::Publication;
 
 class BrokerTogetherTest : public BrokerTest {
  protected:
-  Result<Broker::Outcomes> Begin(std::vector<Publication> publications) {
+  Result<Broker::Outcomes> Begin(std::vector<Publication> publications,
+                                 std::shared_ptr<control::PublishOrder> order = nullptr) {
     Result<Broker::Outcomes> result;
-    broker_->PublishAll("s1", std::move(publications),
+    broker_->PublishAll("s1", std::move(publications), std::move(order),
                         [done = result.Done()](Broker::Outcomes outcomes) mutable {
                           done(std::move(outcomes));
                         });
@@ -101,6 +103,20 @@ TEST_F(BrokerTogetherTest, AQuestionThatEndsInThePieceInWhichItIsAskedLeavesNoDe
   asked.mutable_clarification()->mutable_time_limit()->set_seconds(60);
   EXPECT_EQ(PublishAll({{asked, ""}, {CompletedEvent("s1"), ""}}), (Expected{2, 5}));
   EXPECT_TRUE(Questions().empty());
+}
+
+TEST_F(BrokerTogetherTest, NothingOfAnOrderIsAcceptedBehindWhatWasNotStored) {
+  const auto order = std::make_shared<control::PublishOrder>(true);
+  store_.Hold();
+  Result<Broker::Outcomes> lost = Begin({{CustomEvent("s1", "a"), "a"}}, order);
+  store_.LetGo(Fault::kLosesTheGroup);
+  EXPECT_EQ(Told(std::move(lost)), (Expected{kUnknown}));
+  store_.Heal();
+  EXPECT_EQ(Told(Begin({{CustomEvent("s1", "b"), "b"}}, order)), (Expected{kUnknown}));
+  EXPECT_EQ(PublishAll({{CustomEvent("s1", "of another"), ""}}), (Expected{1}));
+  const auto anew = std::make_shared<control::PublishOrder>(true);
+  EXPECT_EQ(Told(Begin({{CustomEvent("s1", "a"), "a"}, {CustomEvent("s1", "b"), "b"}}, anew)),
+            (Expected{2, 3}));
 }
 
 TEST_F(BrokerTogetherTest, OlderEventsLeaveWithAPieceAndNoneOfItsOwn) {

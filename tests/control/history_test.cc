@@ -189,7 +189,7 @@ TEST_F(HistoryTest, OpenClarificationsAreBounded) {
   for (int i = 0; i < 64; ++i) {
     EXPECT_EQ(Append(QuestionEvent(kSession, "c" + std::to_string(i))).outcome, Outcome::kAppended);
   }
-  EXPECT_TRUE(absl::IsResourceExhausted(Append(QuestionEvent(kSession, "one-more")).refusal));
+  EXPECT_TRUE(absl::IsFailedPrecondition(Append(QuestionEvent(kSession, "one-more")).refusal));
   history_.EndClarification(AnswerTo("c0", "x"), At(1));
   EXPECT_EQ(Append(QuestionEvent(kSession, "one-more")).outcome, Outcome::kAppended);
 }
