@@ -1,33 +1,18 @@
-#include "client_sdk/cpp/client.h"
+#include "sessioncast/client.h"
 
 #include <algorithm>
 #include <thread>
 #include <utility>
 
-#include "client_sdk/cpp/connect_thread.h"
+#include "client_sdk/cpp/line.h"
 #include "grpcpp/grpcpp.h"
 #include "sessioncast/v1/session_service.grpc.pb.h"
 
 namespace sessioncast {
 namespace {
 
-constexpr char kDetailUrl[] = "sessioncast.v1.ErrorDetail";
-constexpr ChannelLimits kChannelLimits = {
-    .message_bytes_max = 16 * 1024 * 1024,  // a snapshot is at most 3 MiB
-    .reconnect_backoff_ms_max = 2'000};
 constexpr size_t kEventsAMessage = 256;
 constexpr size_t kBytesAMessage = 512 * 1024;
-
-absl::Status ToStatus(const grpc::Status& status) {
-  if (status.ok()) return absl::OkStatus();
-  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-  v1::StatusDetails details;
-  if (!details.ParseFromString(status.error_details())) return result;
-  for (const google::protobuf::Any& any : details.details()) {
-    if (any.Is<v1::ErrorDetail>()) result.SetPayload(kDetailUrl, absl::Cord(any.value()));
-  }
-  return result;
-}
 
 void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout) {
   // The monotonic clock: a jump of the wall clock is no timeout.
@@ -37,51 +22,11 @@ void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout)
 
 }  // namespace
 
-bool IsUnknownOutcome(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kCancelled:
-    case absl::StatusCode::kInternal:
-    case absl::StatusCode::kUnknown:
-      return true;
-    default:
-      return false;
-  }
-}
-
-v1::ErrorDetail DetailOf(const absl::Status& status) {
-  v1::ErrorDetail detail;
-  if (const auto payload = status.GetPayload(kDetailUrl); payload.has_value()) {
-    detail.ParseFromString(std::string(*payload));
-  }
-  return detail;
-}
-
-class Client::Line {
- public:
-  explicit Line(const ClientOptions& options)
-      : channel_(ChannelTo(options.control, options.credentials, kChannelLimits)),
-        sessions_(v1::SessionService::NewStub(channel_)),
-        connect_(channel_) {}
-
-  v1::SessionService::Stub& sessions() { return *sessions_; }
-
-  // What a call came to. Every call's end passes here: see ConnectThread.
-  absl::Status Ended(const grpc::Status& status) {
-    absl::Status result = ToStatus(status);
-    if (IsUnknownOutcome(result)) connect_.Wake();
-    return result;
-  }
-
- private:
-  const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<v1::SessionService::Stub> sessions_;
-  ConnectThread connect_;
-};
-
 Client::Client(ClientOptions options)
-    : options_(std::move(options)), line_(std::make_unique<Line>(options_)) {}
+    : options_(std::move(options)),
+      line_(std::make_shared<Line>(options_.control, options_.credentials)) {}
+Client::Client(ClientOptions options, std::shared_ptr<Line> line)
+    : options_(std::move(options)), line_(std::move(line)) {}
 Client::~Client() = default;
 
 absl::StatusOr<v1::PublishEventResponse> Client::Publish(const v1::Event& event,
@@ -93,7 +38,7 @@ absl::StatusOr<v1::PublishEventResponse> Client::Publish(const v1::Event& event,
   request.set_idempotency_key(idempotency_key);
   v1::PublishEventResponse response;
   const grpc::Status status = line_->sessions().PublishEvent(&context, request, &response);
-  if (!status.ok()) return line_->Ended(status);
+  if (!status.ok()) return line_->Ended(context, status);
   return response;
 }
 
@@ -123,7 +68,7 @@ absl::Status Client::PublishMany(const std::vector<v1::PublishEventRequest>& eve
                     std::make_move_iterator(response.mutable_outcomes()->end()));
   }
   writer.join();
-  const absl::Status status = line_->Ended(stream->Finish());
+  const absl::Status status = line_->Ended(context, stream->Finish());
   if (status.ok() && outcomes.size() < events.size()) {
     return absl::UnavailableError("the stream ended before all events were answered");
   }
@@ -147,7 +92,7 @@ absl::Status Client::Stream(const std::string& session_id, const std::optional<v
     stream->Finish();
     return absl::OkStatus();
   }
-  return line_->Ended(stream->Finish());
+  return line_->Ended(context, stream->Finish());
 }
 
 absl::StatusOr<v1::Snapshot> Client::GetSession(const std::string& session_id) {
@@ -157,7 +102,7 @@ absl::StatusOr<v1::Snapshot> Client::GetSession(const std::string& session_id) {
   request.set_session_id(session_id);
   v1::GetSessionResponse response;
   const grpc::Status status = line_->sessions().GetSession(&context, request, &response);
-  if (!status.ok()) return line_->Ended(status);
+  if (!status.ok()) return line_->Ended(context, status);
   return std::move(*response.mutable_snapshot());
 }
 
@@ -170,7 +115,7 @@ absl::StatusOr<v1::ListSessionsResponse> Client::ListSessions(int page_size,
   request.set_page_token(page_token);
   v1::ListSessionsResponse response;
   const grpc::Status status = line_->sessions().ListSessions(&context, request, &response);
-  if (!status.ok()) return line_->Ended(status);
+  if (!status.ok()) return line_->Ended(context, status);
   return response;
 }
 
@@ -179,7 +124,7 @@ absl::StatusOr<v1::AskClarificationResponse> Client::Ask(
   grpc::ClientContext context;
   v1::AskClarificationResponse response;
   const grpc::Status status = line_->sessions().AskClarification(&context, request, &response);
-  if (!status.ok()) return line_->Ended(status);
+  if (!status.ok()) return line_->Ended(context, status);
   return response;
 }
 
@@ -194,7 +139,7 @@ absl::StatusOr<v1::Position> Client::Answer(const std::string& session_id,
   request.set_response(response);
   v1::AnswerClarificationResponse answered;
   const grpc::Status status = line_->sessions().AnswerClarification(&context, request, &answered);
-  if (!status.ok()) return line_->Ended(status);
+  if (!status.ok()) return line_->Ended(context, status);
   return answered.position();
 }
 
@@ -207,7 +152,7 @@ absl::StatusOr<v1::Position> Client::Cancel(const std::string& session_id,
   request.set_clarification_id(clarification_id);
   v1::CancelClarificationResponse cancelled;
   const grpc::Status status = line_->sessions().CancelClarification(&context, request, &cancelled);
-  if (!status.ok()) return line_->Ended(status);
+  if (!status.ok()) return line_->Ended(context, status);
   return cancelled.position();
 }
 

@@ -1,5 +1,5 @@
 // What a Client does while control is away, and when it is back.
-#include "client_sdk/cpp/client.h"
+#include "sessioncast/client.h"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "client_sdk/cpp/client.h"
+#include "sessioncast/client.h"
 
 namespace CLI {
 class App;

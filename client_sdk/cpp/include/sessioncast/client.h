@@ -1,5 +1,6 @@
 // The C++ client: publish into sessions, read them, ask their human. Thin: one call here is one
-// call of SessionService.
+// call of SessionService, and nothing is tried again. Job runners want a Publisher (publisher.h),
+// readers a SessionStream (session_stream.h).
 //
 // Threads: any; a Client may be shared. Calls block the thread that makes them. A Client has one
 // thread of its own, which sleeps while there is a connection.
@@ -22,11 +23,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client_sdk/cpp/channel.h"
+#include "sessioncast/credentials.h"
 #include "sessioncast/v1/event.pb.h"
 #include "sessioncast/v1/session_service.pb.h"
 
 namespace sessioncast {
+
+class Line;
 
 struct ClientOptions {
   std::string control = "localhost:50051";  // HOST:PORT
@@ -37,6 +40,9 @@ struct ClientOptions {
 
 // Whether a publish that failed with this may have been stored.
 bool IsUnknownOutcome(const absl::Status& status);
+
+// How long control asks to wait before it is tried again, if it says so.
+std::optional<std::chrono::milliseconds> RetryAfter(const absl::Status& status);
 
 // What an error has to say beyond its message: the winner of a clarification, the snapshot's
 // position. Empty if nothing.
@@ -79,9 +85,12 @@ class Client {
                                       const std::string& clarification_id);
 
  private:
-  class Line;
+  friend class Publisher;
+  friend class SessionStream;
+  Client(ClientOptions options, std::shared_ptr<Line> line);
+
   const ClientOptions options_;
-  const std::unique_ptr<Line> line_;
+  const std::shared_ptr<Line> line_;
 };
 
 }  // namespace sessioncast

@@ -1,0 +1,34 @@
+// A line to control: the channel, the calls, and what keeps it connecting while it is not. Shared by
+// all that a user of the SDK makes calls with.
+//
+// Threads: any.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "client_sdk/cpp/connect_thread.h"
+#include "grpcpp/grpcpp.h"
+#include "sessioncast/credentials.h"
+#include "sessioncast/v1/session_service.grpc.pb.h"
+
+namespace sessioncast {
+
+class Line {
+ public:
+  Line(const std::string& control, const Credentials& credentials);
+
+  v1::SessionService::Stub& sessions() { return *sessions_; }
+
+  // What a call came to, with all that it says (DetailOf, RetryAfter). Every call's end passes here:
+  // see ConnectThread.
+  absl::Status Ended(const grpc::ClientContext& context, const grpc::Status& status);
+
+ private:
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::SessionService::Stub> sessions_;
+  ConnectThread connect_;
+};
+
+}  // namespace sessioncast
