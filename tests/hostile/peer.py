@@ -5,6 +5,7 @@ import base64
 import contextlib
 import dataclasses
 import os
+import socket
 import struct
 
 PATIENCE_S = 20
@@ -18,6 +19,7 @@ UPGRADE = (
 )
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 NO_CODE = 1005  # a close frame without one
+RECEIVE_BUFFER_BYTES = 2_304  # the least that Linux has
 
 
 def request(line, *fields, body=None, host="localhost"):
@@ -96,6 +98,25 @@ class Peer:
         assert answer.startswith('40{"'), answer
         peer.socket_id = answer.partition('"sid":"')[2][:20]
         assert (await peer.text()).startswith('42["connected"')
+        return peer
+
+    @staticmethod
+    async def reads_nothing(port, session):
+        """A websocket, joined and subscribed, that takes little of what comes until it is read from, and leaves the rest to the
+        kernel and the edge."""
+        end = socket.socket()
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        end.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(end, ("127.0.0.1", port))
+        peer = Peer(*await asyncio.open_connection(sock=end, limit=512))
+        response = await peer.ask(request(f"GET {WEBSOCKET}", *UPGRADE))
+        assert response.status == 101, response
+        await peer.text()
+        await peer.send(text("40"))
+        peer.socket_id = (await peer.text()).partition('"sid":"')[2][:20]
+        await peer.send(text(f'42["subscribe","{session}"]'))
+        while not (await peer.text()).startswith('42["subscribed"'):
+            pass
         return peer
 
     async def send(self, data):

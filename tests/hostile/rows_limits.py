@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import time
 
 from peer import (
@@ -17,7 +16,6 @@ EDGE_FLAGS = (
     f"--write_timeout_ms={int(WRITE_S * 1000)}", "--idle_timeout_ms=3000",
     "--ping_interval_ms=1500", "--ping_timeout_ms=3500", "--log_level=debug",
 )  # fmt: skip
-RECEIVE_BUFFER_BYTES = 2_304  # the least that Linux has
 
 
 async def drip(peer, data, seconds):
@@ -113,19 +111,8 @@ async def never_polls(stage):
 
 async def never_reads(stage):
     """A websocket that takes nothing of a session in which things happen."""
-    end = socket.socket()
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-    end.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(end, ("127.0.0.1", stage.port))
-    peer = Peer(*await asyncio.open_connection(sock=end, limit=512))
-    response = await peer.ask(request(f"GET {WEBSOCKET}", *UPGRADE))
-    assert response.status == 101
-    await peer.text()
-    await peer.send(text("40"))
-    socket_id = (await peer.text()).partition('"sid":"')[2][:20]
-    peer.writer.transport.pause_reading()
-    await peer.send(text('42["subscribe","witness"]'))
-    ended = asyncio.ensure_future(stage.reason(socket_id))
+    peer = await Peer.reads_nothing(stage.port, "witness")
+    ended = asyncio.ensure_future(stage.reason(peer.socket_id))
     while not ended.done():  # it is there, and answers before it is asked
         await peer.send(text("3"))
         await asyncio.wait([ended], timeout=0.5)

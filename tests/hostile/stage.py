@@ -40,6 +40,7 @@ class Stage:
         self.binaries = binaries
         self.flags = flags
         self.control_flags = control_flags
+        self._publisher = None
 
     async def __aenter__(self):
         self.directory = tempfile.TemporaryDirectory(prefix="hostile-")
@@ -75,12 +76,19 @@ class Stage:
     async def start(self, name, *flags):
         return await self.run(name, pathlib.Path(self.binaries, name), *flags)
 
+    async def publish_result(self, session, size):
+        """A model's result of so many bytes, into a session that rows have for themselves."""
+        if self._publisher is None:  # one for all rows, if there is one that wants it
+            self._publisher = asyncio.ensure_future(self.run(
+                "publisher", "node", ROOT / "tests/hostile/publisher.mjs", f"127.0.0.1:{self.grpc}"))  # fmt: skip
+        await (await self._publisher).tell({"sessionId": session, "bytes": size})
+
     @staticmethod
     async def _end(program):
         if not program.running and not program.expected_end:
             raise AssertionError(f"{program.name} ended by itself with {program.exit_code}:\n{program.tail()}")
         code = await program.stop()
-        if code not in (0, -15) or (code == -15 and program.name != "witness"):
+        if code not in (0, -15) or (code == -15 and program.name not in ("witness", "publisher")):
             raise AssertionError(f"{program.name} ended with {code}:\n{program.tail(60)}")
 
     # --- what the edge says
