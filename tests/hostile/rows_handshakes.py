@@ -13,13 +13,14 @@ EDGE_FLAGS = (
     f"--handshakes_per_s_max={PER_S_MAX}", f"--handshake_wait_ms_max={int(WAIT_S_MAX * 1000)}",
     "--io_threads=1", "--connect_timeout_ms=60000",
 )  # fmt: skip
-# Past the last one that was answered the next turn is at most 1 / PER_S_MAX away: so many wait no longer than the limit.
-SERVED_MIN = int(WAIT_S_MAX * PER_S_MAX)
+# Of those that come when the rate was not used for a while: their turns are BURST_S ago, and each 1 / PER_S_MAX later.
+SERVED_MIN = int((WAIT_S_MAX + BURST_S) * PER_S_MAX) + 1
 
 
 async def handshakes(stage):
-    """Many at once, every fourth by websocket. One after another, since each counts what the others took of the rate."""
+    """Many at once, every fourth by websocket."""
     peers = [await Peer.connect(stage.port) for _ in range(AT_ONCE)]
+    await asyncio.sleep(1 / PER_S_MAX + BURST_S)  # the turn that the last one took is over
     began = time.monotonic()
 
     async def answer(i, peer):
