@@ -1,0 +1,82 @@
+"""The attempts of one unary call, until it is done, refused for good, or its time is over. Does no I/O."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from sessioncast._backoff import Backoff
+from sessioncast._options import Options
+from sessioncast._status import is_retryable
+from sessioncast.errors import Code, Error
+
+# A call that lasted for so long had a token that was good when it began.
+GOOD_AFTER_S = 5.0
+
+
+class Attempts:
+    """Times are in seconds, of a monotonic clock.
+
+    The first attempt fails at once where there is no connection, and so tells why; the others wait
+    for one, and poll it: gRPC gets on with connecting only while somebody does.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        now: float,
+        total: Optional[float],
+        name: str,
+        attempt_timeout: Optional[float],
+    ) -> None:
+        """`total`: of all attempts; None: as long as it takes. `name`: what `total` is called."""
+        self._backoff = Backoff(options.backoff_min, options.backoff_max)
+        self._total = total
+        self._end = None if total is None else now + total
+        self._name = name
+        self._attempt_timeout = attempt_timeout
+        self._failed = 0
+        self._begun = now
+        self._outcome_unknown = False
+        self._reason: Optional[Error] = None
+
+    @property
+    def wait_for_ready(self) -> bool:
+        """Whether the next attempt waits for a connection."""
+        return self._failed > 0
+
+    def timeout(self, now: float) -> Optional[float]:
+        """Of the next attempt."""
+        self._begun = now
+        if self._end is None:
+            return self._attempt_timeout
+        left = max(self._end - now, 0.001)
+        return left if self._attempt_timeout is None else min(left, self._attempt_timeout)
+
+    def failed(self, error: Error, pushback: Optional[float], now: float) -> float:
+        """How long to wait before the next attempt. Raises what the call came to if there is none."""
+        self._failed += 1
+        if not self._may_go_on(error, now) or (pushback is not None and pushback < 0):
+            raise error
+        self._outcome_unknown = self._outcome_unknown or error.outcome_unknown
+        # A deadline tells nothing of what was wrong.
+        if self._reason is None or error.code != Code.DEADLINE_EXCEEDED:
+            self._reason = error
+        wait = self._backoff.wait(pushback)
+        if self._end is not None and now + wait >= self._end:
+            raise Error(
+                self._reason.code,
+                f"{self._name} of {self._total:g} s has passed; {self._reason.message}",
+                self._outcome_unknown,
+            ) from self._reason
+        return wait
+
+    def _may_go_on(self, error: Error, now: float) -> bool:
+        if error.code == Code.UNAUTHENTICATED:
+            # The token has ended during the call; there may be another one since.
+            return now - self._begun > GOOD_AFTER_S
+        return is_retryable(error)
+
+
+def closed_error(what: str) -> Error:
+    """It was closed, by this program, before or while it was used."""
+    return Error(Code.CANCELLED, f"the {what} is closed")

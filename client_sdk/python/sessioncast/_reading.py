@@ -1,0 +1,110 @@
+"""Where a reader of a session is, and what it does when its call ends. Does no I/O, takes no lock."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Optional, Union
+
+from sessioncast._attempts import GOOD_AFTER_S
+from sessioncast._backoff import Backoff
+from sessioncast._options import Options
+from sessioncast._status import is_retryable
+from sessioncast.errors import Code, Error
+from sessioncast.v1.event_pb2 import Event, Position
+from sessioncast.v1.session_service_pb2 import (
+    Snapshot,
+    StreamSessionRequest,
+    StreamSessionResponse,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Resync:
+    """The position was not in the kept history, or of another epoch: events are missing.
+
+    Attributes:
+        snapshot: the session's state, folded from its events 1..N; reading goes on after N.
+    """
+
+    snapshot: Snapshot
+
+
+Item = Union[Event, Resync]
+
+
+class Reading:
+    """Whoever uses it holds a lock, or is the only thread. Times in seconds, of a monotonic clock."""
+
+    def __init__(
+        self, session_id: str, after: Optional[Position], options: Options, give_up_after: Optional[float]
+    ) -> None:
+        self._session_id = session_id
+        self._backoff = Backoff(options.backoff_min, options.backoff_max)
+        self._give_up_after = give_up_after
+        self._away_since: Optional[float] = None
+        self._begun = 0.0
+        self._received = Position()
+        if after is not None:
+            self._received.CopyFrom(after)
+        self.given = Position()
+        self.given.CopyFrom(self._received)
+
+    def request(self, now: float) -> StreamSessionRequest:
+        """Of the next call: after what was received."""
+        self._begun = now
+        return StreamSessionRequest(session_id=self._session_id, after=self._received)
+
+    def received(self, response: StreamSessionResponse) -> list[Item]:
+        """What of it is new. Raises Error DATA_LOSS at a gap, which no control makes."""
+        self._away_since = None
+        self._backoff.reset()
+        fresh: list[Item] = []
+        for event in response.events:
+            position = event.position
+            begins = not self._received.epoch
+            if not begins and position.epoch == self._received.epoch:
+                if position.sequence <= self._received.sequence:
+                    continue
+            elif not begins:
+                raise Error(
+                    Code.DATA_LOSS, f"epoch {position.epoch} came after {self._received.epoch}"
+                )
+            if position.sequence != self._received.sequence + 1:
+                raise Error(
+                    Code.DATA_LOSS,
+                    f"sequence {position.sequence} came after {self._received.sequence}",
+                )
+            self._received.CopyFrom(position)
+            fresh.append(event)
+        return fresh
+
+
+    def resync(self, snapshot: Optional[Snapshot]) -> Resync:
+        """`snapshot`: None if there is no such session any more; then it is read from its start."""
+        snapshot = snapshot or Snapshot(session_id=self._session_id)
+        self._received.CopyFrom(snapshot.position)
+        return Resync(snapshot)
+
+    def failed(self, error: Error, pushback: Optional[float], now: float) -> float:
+        """How long to wait before the next call. Raises the error if there is none to be made."""
+        lasted = now - self._begun
+        may_go_on = is_retryable(error)
+        if error.code == Code.UNAUTHENTICATED:
+            # The token has ended during the call; there may be another one since.
+            may_go_on = lasted > GOOD_AFTER_S
+        if not may_go_on:
+            raise error
+        if self._away_since is None or lasted > GOOD_AFTER_S:
+            self._away_since = now
+        if self.gives_up_in(now) == 0.0:
+            raise Error(
+                error.code, f"give_up_after of {self._give_up_after:g} s has passed; {error.message}"
+            ) from error
+        return self._backoff.wait(pushback)
+
+    def gives_up_in(self, now: float) -> Optional[float]:
+        """How long control may still be away; None: for ever."""
+        if self._give_up_after is None:
+            return None
+        since = now if self._away_since is None else self._away_since
+        return max(since + self._give_up_after - now, 0.0)
