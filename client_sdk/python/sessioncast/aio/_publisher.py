@@ -1,0 +1,338 @@
+"""The asyncio publisher."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Any, Optional
+
+import grpc
+import grpc.aio
+
+from sessioncast import _options, _publishing
+from sessioncast._attempts import Attempts, closed_error
+from sessioncast._channel import aio_channel_to
+from sessioncast._options import Options
+from sessioncast._pending import Published
+from sessioncast._publishing import Seconds
+from sessioncast._status import error_of_call, pushback_s
+from sessioncast.aio._signal import Signal, is_cancelled
+from sessioncast.aio._soon import SoonPublisher
+from sessioncast.credentials import Credentials, Token
+from sessioncast.errors import Error
+from sessioncast.v1.event_pb2 import Event, Position
+from sessioncast.v1.session_service_pb2 import (
+    AnswerClarificationRequest,
+    AskClarificationResponse,
+    CancelClarificationRequest,
+    GetSessionRequest,
+    ListSessionsRequest,
+    ListSessionsResponse,
+    Snapshot,
+)
+from sessioncast.v1.session_service_pb2_grpc import SessionServiceStub
+
+
+class Publisher:
+    """Publishes events into sessions, and asks their human.
+
+    Threads: that of the event loop in which it was used first, and no other; all of its tasks may
+    share it. A call that is cancelled has an unknown outcome.
+
+    Processes: as of sessioncast.Publisher.
+
+    Connection: made by the first call; control may be away then, and come back.
+
+    As an async context manager it closes itself at the end.
+    """
+
+    def __init__(
+        self,
+        control: str = "localhost:50051",
+        *,
+        credentials: Optional[Credentials] = None,
+        call_timeout: float = _options.CALL_TIMEOUT,
+        publish_timeout: float = _options.PUBLISH_TIMEOUT,
+        backoff_min: float = _options.BACKOFF_MIN,
+        backoff_max: float = _options.BACKOFF_MAX,
+        in_flight_events_max: int = _options.IN_FLIGHT_EVENTS_MAX,
+        in_flight_bytes_max: int = _options.IN_FLIGHT_BYTES_MAX,
+    ) -> None:
+        """For a control at HOST:PORT.
+
+        Args:
+            control: HOST:PORT.
+            credentials: what control asks for; None: plaintext, and no token.
+            call_timeout: of one attempt of a call, and of get_session and list_sessions in all, in
+                seconds.
+            publish_timeout: of one event in all, in seconds.
+            backoff_min: from one attempt to the next, in seconds; doubling, and each time a random
+                part between half and all of it.
+            backoff_max: the most of it, in seconds.
+            in_flight_events_max: events of publish_soon without an outcome, at most.
+            in_flight_bytes_max: their bytes together, at most; one event always fits.
+
+        Raises:
+            ValueError: an option is out of its range; the message names it.
+        """
+        self._settings = Options(
+            call_timeout,
+            publish_timeout,
+            backoff_min,
+            backoff_max,
+            in_flight_events_max,
+            in_flight_bytes_max,
+        )
+        self._control = control
+        self._credentials = credentials or Credentials()
+        self._token = Token(self._credentials)
+        self._channel: Optional[grpc.aio.Channel] = None
+        self._stub: Any = None
+        self._soon: Optional[SoonPublisher] = None
+        self._closed = False
+        self._closing = Signal()
+
+    async def publish(self, event: Event, idempotency_key: Optional[str] = None) -> Published:
+        """Publishes one event; it is durable when this returns.
+
+        Tried again, under one key, while the outcome is unknown or control has no room for it, for
+        `publish_timeout` at most.
+
+        Args:
+            event: without position and time; see sessioncast.events. At most 256 KiB serialized;
+                with a result, 1 MiB.
+            idempotency_key: at most 128 bytes, unique within the session; a second publish with the
+                same key stores nothing. None: one is made.
+
+        Raises:
+            SessionEnded: nothing more can be published to the session.
+            Error: it was refused, or its outcome is unknown (`outcome_unknown`).
+        """
+        request = _publishing.publish_request(event, idempotency_key)
+        limit = self._settings.publish_timeout
+        response = await self._call("PublishEvent", request, limit, "publish_timeout")
+        return _publishing.published(response)
+
+    async def publish_soon(
+        self, event: Event, idempotency_key: Optional[str] = None
+    ) -> asyncio.Future[Published]:
+        """Publishes one of many events, in the order of the calls, over one stream.
+
+        Returns a future at once, or when there is room: at most `in_flight_events_max` events and
+        `in_flight_bytes_max` bytes are on the way. The future's result is the outcome, or it raises
+        an Error, after `publish_timeout` at the latest. Cancelling it does not take the event back.
+
+        Args:
+            event: as in `publish`; it is copied.
+            idempotency_key: as in `publish`.
+
+        Raises:
+            Error: INVALID_ARGUMENT: above 1 MiB. CANCELLED: this Publisher is closed.
+        """
+        request = _publishing.publish_request(event, idempotency_key)
+        return await self._soon_publisher().add(request)
+
+    async def flush(self, timeout: Optional[float] = None) -> None:
+        """Waits until all that was handed to `publish_soon` before has its outcome.
+
+        Args:
+            timeout: in seconds; None: no other than the events' own.
+
+        Raises:
+            Error: the first among the outcomes since the flush before.
+            TimeoutError: there are events without an outcome; they go on.
+        """
+        if self._soon is not None:
+            await self._soon.flush(timeout)
+
+    async def ask_clarification(
+        self,
+        session_id: str,
+        question: str,
+        *,
+        clarification_id: Optional[str] = None,
+        time_limit: Optional[Seconds] = None,
+        default_response: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> AskClarificationResponse:
+        """Puts a question to the session's human, and waits for how it ended.
+
+        Re-attaches to the question after a drop, or a restart of control, however long that takes.
+
+        Args:
+            session_id: 1..128 of letters, digits, `. _ : -`.
+            question: at most 16 KiB.
+            clarification_id: as session_id; asking again with the same one re-attaches. None: one
+                is made.
+            time_limit: how long the question stays open, in seconds; 1 ms to 30 days. None: until
+                the session ends.
+            default_response: the answer that counts when `time_limit` passes; at most 16 KiB.
+            timeout: how long this waits, in seconds; the question stays. None: until it has ended.
+
+        Returns:
+            Its status (ANSWERED, EXPIRED, CANCELLED), response and position.
+
+        Raises:
+            SessionEnded: the session has ended.
+            Error: it was refused, or `timeout` has passed.
+        """
+        request = _publishing.ask_request(
+            session_id, question, clarification_id, time_limit, default_response
+        )
+        response: AskClarificationResponse = await self._call(
+            "AskClarification", request, timeout, "timeout", attempt_timeout=None
+        )
+        return response
+
+    async def answer_clarification(
+        self, session_id: str, clarification_id: str, response: str
+    ) -> Position:
+        """Answers a pending question in the human's place; one attempt, of `call_timeout`.
+
+        Args:
+            session_id: of the question.
+            clarification_id: of the question.
+            response: at most 16 KiB; may be empty.
+
+        Returns:
+            The position of the event that holds the answer.
+
+        Raises:
+            ClarificationEnded: something else has ended it: `winner`.
+            Error: NOT_FOUND; or the outcome is unknown: another attempt tells, by `winner`.
+        """
+        request = AnswerClarificationRequest(
+            session_id=session_id, clarification_id=clarification_id, response=response
+        )
+        return await self._once("AnswerClarification", request)
+
+    async def cancel_clarification(self, session_id: str, clarification_id: str) -> Position:
+        """Withdraws a pending question; one attempt, errors as of answer_clarification."""
+        request = CancelClarificationRequest(
+            session_id=session_id, clarification_id=clarification_id
+        )
+        return await self._once("CancelClarification", request)
+
+    async def get_session(self, session_id: str) -> Snapshot:
+        """The session's state, folded from its events 1..N; for `call_timeout` at most.
+
+        Raises:
+            Error: NOT_FOUND: nobody has published to it.
+        """
+        request = GetSessionRequest(session_id=session_id)
+        limit = self._settings.call_timeout
+        response = await self._call("GetSession", request, limit, "call_timeout")
+        snapshot: Snapshot = response.snapshot
+        return snapshot
+
+    async def list_sessions(self, page_size: int = 100, page_token: str = "") -> ListSessionsResponse:
+        """The sessions there are, in order of their ids, a page at a time.
+
+        Args:
+            page_size: 1..1,000.
+            page_token: next_page_token of the page before; empty: the first page.
+        """
+        request = ListSessionsRequest(page_size=page_size, page_token=page_token)
+        limit = self._settings.call_timeout
+        response: ListSessionsResponse = await self._call(
+            "ListSessions", request, limit, "call_timeout"
+        )
+        return response
+
+    async def close(self) -> None:
+        """Waits for the outcome of what is in flight (`publish_timeout` at most), then disconnects.
+
+        Calls of other threads end as CANCELLED. Closing again does nothing.
+
+        Raises:
+            Error: the first among the outcomes of publish_soon since the last flush.
+        """
+        if self._soon is not None:
+            await self._soon.close()
+        self._closed = True
+        self._closing.notify()
+        if self._channel is not None:
+            await self._channel.close()
+        error = None if self._soon is None else self._soon.take_error()
+        if error is not None:
+            raise error
+
+    async def __aenter__(self) -> Publisher:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        try:
+            await self.close()
+        except Error:
+            # What went wrong before is more to the point.
+            if error is None:
+                raise
+
+    def _connected(self) -> Any:  # noqa: ANN401: gRPC's stubs have no types
+        """The stub; a channel belongs to the event loop that runs."""
+        if self._closed:
+            raise closed_error("Publisher")
+        if self._channel is None:
+            self._channel = aio_channel_to(self._control, self._credentials)
+            self._stub = SessionServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        return self._stub
+
+    def _soon_publisher(self) -> SoonPublisher:
+        if self._soon is None:
+            self._soon = SoonPublisher(
+                self._connected().PublishEvents, self._token, self._settings
+            )
+        return self._soon
+
+    async def _once(self, method: str, request: Any) -> Position:  # noqa: ANN401
+        try:
+            response = await getattr(self._connected(), method)(
+                request,
+                timeout=self._settings.call_timeout,
+                metadata=self._token.metadata(),
+                wait_for_ready=True,
+            )
+        except grpc.RpcError as failure:
+            raise error_of_call(failure) from None
+        position: Position = response.position
+        return position
+
+    async def _call(
+        self,
+        method: str,
+        request: Any,  # noqa: ANN401
+        limit: Optional[float],
+        limit_name: str,
+        attempt_timeout: Optional[float] = 0.0,
+    ) -> Any:  # noqa: ANN401
+        """Until it is done, or refused for good. `attempt_timeout`: 0: call_timeout; None: none."""
+        if attempt_timeout == 0.0:
+            attempt_timeout = self._settings.call_timeout
+        attempts = Attempts(self._settings, time.monotonic(), limit, limit_name, attempt_timeout)
+        while True:
+            stub = self._connected()
+            pushback = None
+            try:
+                return await getattr(stub, method)(
+                    request,
+                    timeout=attempts.timeout(time.monotonic()),
+                    metadata=self._token.metadata(),
+                    wait_for_ready=attempts.wait_for_ready,
+                )
+            except grpc.RpcError as failure:
+                error, pushback = error_of_call(failure), pushback_s(failure)
+            except Error as failure:
+                error = failure
+            except asyncio.CancelledError:
+                # Of the call, by close; or of the task.
+                if not self._closed or is_cancelled():
+                    raise
+                raise closed_error("Publisher") from None
+            wait = attempts.failed(error, pushback, time.monotonic())
+            await self._closing.until(lambda: self._closed, wait)
