@@ -19,11 +19,17 @@ class BuildWithStubs(build_py):
         super().run()
         plugin = shutil.which("grpc_python_plugin")
         if plugin is None or shutil.which("protoc") is None:
-            raise SystemExit("needs protoc and grpc_python_plugin: protobuf-compiler(-grpc) of Debian")
+            raise SystemExit("needs Debian's protobuf-compiler and protobuf-compiler-grpc")
         self.mkpath(self.build_lib)
         arguments = [f"--{kind}_out={self.build_lib}" for kind in ("python", "pyi", "grpc_python")]
         subprocess.run(
-            ["protoc", f"-I{PROTO}", f"--plugin=protoc-gen-grpc_python={plugin}", *arguments, *FILES],
+            [
+                "protoc",
+                f"-I{PROTO}",
+                f"--plugin=protoc-gen-grpc_python={plugin}",
+                *arguments,
+                *FILES,
+            ],
             check=True,
         )
 

@@ -1,10 +1,10 @@
-"""Publish the live events of sessions, and read them. For asyncio: sessioncast.aio, with the same names.
+"""Publish the live events of sessions, and read them; sessioncast.aio does the same for asyncio.
 
-    with sessioncast.Publisher("localhost:50051") as publisher:
-        publisher.publish(sessioncast.events.progress("job-1", 45))
+with sessioncast.Publisher("localhost:50051") as publisher:
+publisher.publish(sessioncast.events.progress("job-1", 45))
 
-    for item in sessioncast.SessionStream("job-1", "localhost:50051"):
-        ...
+for item in sessioncast.SessionStream("job-1", "localhost:50051"):
+...
 """
 
 from sessioncast import events

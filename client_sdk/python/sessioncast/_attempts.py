@@ -1,8 +1,6 @@
-"""The attempts of one unary call, until it is done, refused for good, or its time is over. Does no I/O."""
+"""The attempts of one unary call, until it is done, refused, or its time is over; does no I/O."""
 
 from __future__ import annotations
-
-from typing import Optional
 
 from sessioncast._backoff import Backoff
 from sessioncast._options import Options
@@ -24,9 +22,9 @@ class Attempts:
         self,
         options: Options,
         now: float,
-        total: Optional[float],
+        total: float | None,
         name: str,
-        attempt_timeout: Optional[float],
+        attempt_timeout: float | None,
     ) -> None:
         """`total`: of all attempts; None: as long as it takes. `name`: what `total` is called."""
         self._backoff = Backoff(options.backoff_min, options.backoff_max)
@@ -37,14 +35,14 @@ class Attempts:
         self._failed = 0
         self._begun = now
         self._outcome_unknown = False
-        self._reason: Optional[Error] = None
+        self._reason: Error | None = None
 
     @property
     def wait_for_ready(self) -> bool:
         """Whether the next attempt waits for a connection."""
         return self._failed > 0
 
-    def timeout(self, now: float) -> Optional[float]:
+    def timeout(self, now: float) -> float | None:
         """Of the next attempt."""
         self._begun = now
         if self._end is None:
@@ -52,8 +50,8 @@ class Attempts:
         left = max(self._end - now, 0.001)
         return left if self._attempt_timeout is None else min(left, self._attempt_timeout)
 
-    def failed(self, error: Error, pushback: Optional[float], now: float) -> float:
-        """How long to wait before the next attempt. Raises what the call came to if there is none."""
+    def failed(self, error: Error, pushback: float | None, now: float) -> float:
+        """How long to wait before the next attempt. Raises what came of it if there is none."""
         self._failed += 1
         if not self._may_go_on(error, now) or (pushback is not None and pushback < 0):
             raise error

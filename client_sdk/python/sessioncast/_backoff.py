@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Callable, Optional
+from typing import Callable
 
 
 class Backoff:
@@ -24,7 +24,7 @@ class Backoff:
         """Something went well."""
         self._next = self._least
 
-    def wait(self, pushback: Optional[float] = None) -> float:
+    def wait(self, pushback: float | None = None) -> float:
         """The next wait, in seconds; at least what the server has asked for."""
         whole = self._next
         self._next = min(2 * whole, self._most)

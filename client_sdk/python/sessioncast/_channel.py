@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Optional
 
 import grpc
 import grpc.aio
@@ -22,7 +21,7 @@ _OPTIONS = (
 )
 
 
-def _tls(credentials: Credentials) -> Optional[grpc.ChannelCredentials]:
+def _tls(credentials: Credentials) -> grpc.ChannelCredentials | None:
     if credentials.ca_file is None:
         return None
     return grpc.ssl_channel_credentials(
@@ -30,7 +29,7 @@ def _tls(credentials: Credentials) -> Optional[grpc.ChannelCredentials]:
     )
 
 
-def _read(file: Optional[str]) -> Optional[bytes]:
+def _read(file: str | None) -> bytes | None:
     return None if file is None else pathlib.Path(file).read_bytes()
 
 

@@ -1,8 +1,8 @@
 """The events of publish_soon that have no final outcome, in order. Does no I/O, takes no lock.
 
 An event is waiting (for a stream), on the stream (sent, and not answered), or kept (answered, and
-not for good: it goes again over the next stream). All that is kept was sent before all that is on the
-stream, which was sent before all that waits.
+not for good: it goes again over the next stream). All that is kept was sent before all that is on
+the stream, which was sent before all that waits.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple
 
 from sessioncast._options import Options
 from sessioncast._status import error_of_refusal, is_retryable
@@ -34,6 +34,7 @@ class Published:
         position: its epoch and sequence.
         duplicate: an event with its idempotency key was there before: the position is that one's.
             It may have come with an earlier attempt of the same call, whose answer was lost.
+
     """
 
     position: Position
@@ -46,7 +47,7 @@ class Entry:
     __slots__ = ("bytes", "deadline", "future", "maybe_stored", "number", "request")
 
     # The future is concurrent.futures' or asyncio's.
-    def __init__(self, request: PublishEventRequest, deadline: float, future: Any) -> None:  # noqa: ANN401
+    def __init__(self, request: PublishEventRequest, deadline: float, future: Any) -> None:
         self.request = request
         self.bytes = request.ByteSize()
         self.deadline = deadline
@@ -59,11 +60,11 @@ class Settled(NamedTuple):
     """What became of one event, for good."""
 
     entry: Entry
-    result: Union[Published, Error]
+    result: Published | Error
 
 
 class Pending:
-    """Whoever uses it holds a lock, or is the only thread. Times in seconds, of a monotonic clock."""
+    """Whoever uses it holds a lock, or is the only thread. Times: seconds, monotonic."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -73,7 +74,7 @@ class Pending:
         self._bytes = 0
         self._numbers = itertools.count(1)
         self.last_number = 0
-        self.last_error: Optional[Error] = None  # the last one after which events go again
+        self.last_error: Error | None = None  # the last one after which events go again
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._on_stream) + len(self._kept)
@@ -97,7 +98,7 @@ class Pending:
         return bool(self._waiting)
 
     @property
-    def first(self) -> Optional[Entry]:
+    def first(self) -> Entry | None:
         """The oldest, whose deadline passes first."""
         for entries in (self._kept, self._on_stream, self._waiting):
             if entries:
@@ -136,16 +137,16 @@ class Pending:
         return settled, again
 
     @staticmethod
-    def _result(outcome: PublishOutcome) -> Union[Published, Error]:
+    def _result(outcome: PublishOutcome) -> Published | Error:
         if outcome.HasField("accepted"):
             return Published(outcome.accepted.position, outcome.accepted.duplicate)
         return error_of_refusal(outcome.refused)
 
-    def _settle(self, entry: Entry, result: Union[Published, Error]) -> Settled:
+    def _settle(self, entry: Entry, result: Published | Error) -> Settled:
         self._bytes -= entry.bytes
         return Settled(entry, result)
 
-    def stream_ended(self, error: Optional[Error] = None) -> None:
+    def stream_ended(self, error: Error | None = None) -> None:
         """All that has no final outcome waits again, in order."""
         if error is not None:
             self.last_error = error

@@ -6,7 +6,7 @@ import concurrent.futures
 import threading
 import time
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any
 
 import grpc
 
@@ -50,7 +50,7 @@ class Publisher:
         self,
         control: str = "localhost:50051",
         *,
-        credentials: Optional[Credentials] = None,
+        credentials: Credentials | None = None,
         call_timeout: float = _options.CALL_TIMEOUT,
         publish_timeout: float = _options.PUBLISH_TIMEOUT,
         backoff_min: float = _options.BACKOFF_MIN,
@@ -75,6 +75,7 @@ class Publisher:
         Raises:
             ValueError: an option is out of its range; the message names it.
             OSError: a file of `credentials` cannot be read.
+
         """
         self._settings = Options(
             call_timeout,
@@ -91,7 +92,7 @@ class Publisher:
         self._soon = SoonPublisher(self._stub.PublishEvents, self._token, self._settings)
         self._closed = threading.Event()
 
-    def publish(self, event: Event, idempotency_key: Optional[str] = None) -> Published:
+    def publish(self, event: Event, idempotency_key: str | None = None) -> Published:
         """Publishes one event; it is durable when this returns.
 
         Tried again, under one key, while the outcome is unknown or control has no room for it, for
@@ -106,6 +107,7 @@ class Publisher:
         Raises:
             SessionEnded: nothing more can be published to the session.
             Error: it was refused, or its outcome is unknown (`outcome_unknown`).
+
         """
         request = _publishing.publish_request(event, idempotency_key)
         limit = self._settings.publish_timeout
@@ -113,7 +115,7 @@ class Publisher:
         return _publishing.published(response)
 
     def publish_soon(
-        self, event: Event, idempotency_key: Optional[str] = None
+        self, event: Event, idempotency_key: str | None = None
     ) -> concurrent.futures.Future[Published]:
         """Publishes one of many events, in the order of the calls, over one stream.
 
@@ -129,10 +131,11 @@ class Publisher:
 
         Raises:
             Error: INVALID_ARGUMENT: above 1 MiB. CANCELLED: this Publisher is closed.
+
         """
         return self._soon.add(_publishing.publish_request(event, idempotency_key))
 
-    def flush(self, timeout: Optional[float] = None) -> None:
+    def flush(self, timeout: float | None = None) -> None:
         """Waits until all that was handed to `publish_soon` before has its outcome.
 
         Args:
@@ -141,6 +144,7 @@ class Publisher:
         Raises:
             Error: the first among the outcomes since the flush before.
             TimeoutError: there are events without an outcome; they go on.
+
         """
         self._soon.flush(timeout)
 
@@ -149,10 +153,10 @@ class Publisher:
         session_id: str,
         question: str,
         *,
-        clarification_id: Optional[str] = None,
-        time_limit: Optional[Seconds] = None,
-        default_response: Optional[str] = None,
-        timeout: Optional[float] = None,
+        clarification_id: str | None = None,
+        time_limit: Seconds | None = None,
+        default_response: str | None = None,
+        timeout: float | None = None,
     ) -> AskClarificationResponse:
         """Puts a question to the session's human, and waits for how it ended.
 
@@ -174,6 +178,7 @@ class Publisher:
         Raises:
             SessionEnded: the session has ended.
             Error: it was refused, or `timeout` has passed.
+
         """
         request = _publishing.ask_request(
             session_id, question, clarification_id, time_limit, default_response
@@ -199,6 +204,7 @@ class Publisher:
         Raises:
             ClarificationEnded: something else has ended it: `winner`.
             Error: NOT_FOUND; or the outcome is unknown: another attempt tells, by `winner`.
+
         """
         request = AnswerClarificationRequest(
             session_id=session_id, clarification_id=clarification_id, response=response
@@ -217,6 +223,7 @@ class Publisher:
 
         Raises:
             Error: NOT_FOUND: nobody has published to it.
+
         """
         request = GetSessionRequest(session_id=session_id)
         limit = self._settings.call_timeout
@@ -230,6 +237,7 @@ class Publisher:
         Args:
             page_size: 1..1,000.
             page_token: next_page_token of the page before; empty: the first page.
+
         """
         request = ListSessionsRequest(page_size=page_size, page_token=page_token)
         limit = self._settings.call_timeout
@@ -245,6 +253,7 @@ class Publisher:
 
         Raises:
             Error: the first among the outcomes of publish_soon since the last flush.
+
         """
         self._soon.close()
         self._closed.set()
@@ -258,9 +267,9 @@ class Publisher:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         try:
             self.close()
@@ -269,7 +278,7 @@ class Publisher:
             if error is None:
                 raise
 
-    def _once(self, method: Any, request: Any) -> Position:  # noqa: ANN401
+    def _once(self, method: Any, request: Any) -> Position:
         if self._closed.is_set():
             raise closed_error("Publisher")
         try:
@@ -286,12 +295,12 @@ class Publisher:
 
     def _call(
         self,
-        method: Any,  # noqa: ANN401: gRPC's stubs have no types
-        request: Any,  # noqa: ANN401
-        limit: Optional[float],
+        method: Any,
+        request: Any,
+        limit: float | None,
         limit_name: str,
-        attempt_timeout: Optional[float] = 0.0,
-    ) -> Any:  # noqa: ANN401
+        attempt_timeout: float | None = 0.0,
+    ) -> Any:
         """Until it is done, or refused for good. `attempt_timeout`: 0: call_timeout; None: none."""
         if attempt_timeout == 0.0:
             attempt_timeout = self._settings.call_timeout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from typing import Optional, Union
+from typing import Union
 
 from sessioncast._options import EVENT_BYTES_MAX
 from sessioncast._pending import Published
@@ -19,7 +19,7 @@ from sessioncast.v1.session_service_pb2 import (
 Seconds = Union[float, datetime.timedelta]
 
 
-def publish_request(event: Event, idempotency_key: Optional[str]) -> PublishEventRequest:
+def publish_request(event: Event, idempotency_key: str | None) -> PublishEventRequest:
     """A copy of the event, with its key, which is made if there is none."""
     if not isinstance(event, Event):
         raise TypeError(f"event: must be an Event, is {type(event).__name__}")
@@ -40,9 +40,9 @@ def published(response: PublishEventResponse) -> Published:
 def ask_request(
     session_id: str,
     question: str,
-    clarification_id: Optional[str],
-    time_limit: Optional[Seconds],
-    default_response: Optional[str],
+    clarification_id: str | None,
+    time_limit: Seconds | None,
+    default_response: str | None,
 ) -> AskClarificationRequest:
     """With an id, which is made if there is none: it is what asking again re-attaches by."""
     request = AskClarificationRequest(

@@ -1,9 +1,9 @@
-"""Where a reader of a session is, and what it does when its call ends. Does no I/O, takes no lock."""
+"""Where a reader of a session is, and what it does when its call ends; does no I/O."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Optional, Union
+from typing import Union
 
 from sessioncast._attempts import GOOD_AFTER_S
 from sessioncast._backoff import Backoff
@@ -24,6 +24,7 @@ class Resync:
 
     Attributes:
         snapshot: the session's state, folded from its events 1..N; reading goes on after N.
+
     """
 
     snapshot: Snapshot
@@ -33,15 +34,19 @@ Item = Union[Event, Resync]
 
 
 class Reading:
-    """Whoever uses it holds a lock, or is the only thread. Times in seconds, of a monotonic clock."""
+    """Whoever uses it holds a lock, or is the only thread. Times: seconds, monotonic."""
 
     def __init__(
-        self, session_id: str, after: Optional[Position], options: Options, give_up_after: Optional[float]
+        self,
+        session_id: str,
+        after: Position | None,
+        options: Options,
+        give_up_after: float | None,
     ) -> None:
         self._session_id = session_id
         self._backoff = Backoff(options.backoff_min, options.backoff_max)
         self._give_up_after = give_up_after
-        self._away_since: Optional[float] = None
+        self._away_since: float | None = None
         self._begun = 0.0
         self._received = Position()
         if after is not None:
@@ -78,14 +83,13 @@ class Reading:
             fresh.append(event)
         return fresh
 
-
-    def resync(self, snapshot: Optional[Snapshot]) -> Resync:
+    def resync(self, snapshot: Snapshot | None) -> Resync:
         """`snapshot`: None if there is no such session any more; then it is read from its start."""
         snapshot = snapshot or Snapshot(session_id=self._session_id)
         self._received.CopyFrom(snapshot.position)
         return Resync(snapshot)
 
-    def failed(self, error: Error, pushback: Optional[float], now: float) -> float:
+    def failed(self, error: Error, pushback: float | None, now: float) -> float:
         """How long to wait before the next call. Raises the error if there is none to be made."""
         lasted = now - self._begun
         may_go_on = is_retryable(error)
@@ -98,11 +102,12 @@ class Reading:
             self._away_since = now
         if self.gives_up_in(now) == 0.0:
             raise Error(
-                error.code, f"give_up_after of {self._give_up_after:g} s has passed; {error.message}"
+                error.code,
+                f"give_up_after of {self._give_up_after:g} s has passed; {error.message}",
             ) from error
         return self._backoff.wait(pushback)
 
-    def gives_up_in(self, now: float) -> Optional[float]:
+    def gives_up_in(self, now: float) -> float | None:
         """How long control may still be away; None: for ever."""
         if self._give_up_after is None:
             return None

@@ -1,7 +1,7 @@
 """Events in order over one PublishEvents stream, which is begun anew when it breaks.
 
-Threads: `add` and `flush` from any. Three of its own, from the first event on: one reads outcomes and
-opens streams, one looks after deadlines, and gRPC's own takes what is to be sent.
+Threads: `add` and `flush` from any. Three of its own, from the first event on: one reads outcomes
+and opens streams, one looks after deadlines, and gRPC's own takes what is to be sent.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 import time
-from typing import Any, Callable, Iterable, Iterator, Optional
+from collections.abc import Iterable, Iterator
+from typing import Any, Callable
 
 import grpc
 
@@ -50,12 +51,12 @@ class SoonPublisher:
         self._deadline = threading.Condition(self._lock)  # a first deadline, or the end
         # The rest is guarded by the lock.
         self._pending = Pending(options)
-        self._stream: Optional[_Stream] = None
+        self._stream: _Stream | None = None
         self._threads: list[threading.Thread] = []
         self._deadline_is_set = False
         self._settling = 0  # threads that tell futures what became of them
         self._failures = 0  # streams that broke since the last outcome
-        self._first_error: Optional[Error] = None
+        self._first_error: Error | None = None
         self._closing = False  # nothing more is added
         self._closed = False
 
@@ -84,7 +85,7 @@ class SoonPublisher:
             self._threads.append(thread)
             thread.start()
 
-    def flush(self, timeout: Optional[float]) -> None:
+    def flush(self, timeout: float | None) -> None:
         """Waits for the outcome of all that was added before; raises the first error."""
         with self._lock:
             last = self._pending.last_number
@@ -100,7 +101,7 @@ class SoonPublisher:
             raise error
 
     def close(self) -> None:
-        """Everything that was added has its outcome; nothing more is added. More than once: nothing."""
+        """All that was added has its outcome; nothing more is added. Again: nothing."""
         with self._lock:
             self._closing = True
             self._room.notify_all()
@@ -114,7 +115,7 @@ class SoonPublisher:
             thread.join(self._options.call_timeout)
         self._cancel()
 
-    def take_error(self) -> Optional[Error]:
+    def take_error(self) -> Error | None:
         """The first since the last flush."""
         with self._lock:
             error, self._first_error = self._first_error, None
@@ -133,8 +134,8 @@ class SoonPublisher:
     def _run(self) -> None:
         while self._await_work():
             stream = _Stream()
-            error: Optional[Error] = None
-            pushback: Optional[float] = None
+            error: Error | None = None
+            pushback: float | None = None
             try:
                 self._read_outcomes(stream)
             except Error as raised:
@@ -170,7 +171,7 @@ class SoonPublisher:
             self._settle(settled)
 
     def _messages(self, stream: _Stream) -> Iterator[PublishEventsRequest]:
-        """gRPC takes from it with a thread of its own, as fast as control does."""
+        """GRPC takes from it with a thread of its own, as fast as control does."""
         while True:
             with self._lock:
                 self._work.wait_for(
@@ -181,7 +182,7 @@ class SoonPublisher:
                 events = self._pending.take_message()
             yield PublishEventsRequest(events=events)
 
-    def _ended(self, stream: _Stream, error: Optional[Error], pushback: Optional[float]) -> None:
+    def _ended(self, stream: _Stream, error: Error | None, pushback: float | None) -> None:
         settled: list[Settled] = []
         if stream.call is not None:
             stream.call.cancel()  # unless it has ended

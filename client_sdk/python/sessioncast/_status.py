@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from sessioncast.errors import UNKNOWN_OUTCOMES, ClarificationEnded, Code, Error, SessionEnded
 from sessioncast.v1.session_service_pb2 import ErrorDetail, Refusal, StatusDetails
@@ -17,7 +17,7 @@ def is_retryable(error: Error) -> bool:
 
 
 def error_of(
-    code: int, message: str, detail: Optional[ErrorDetail] = None, outcome_unknown: bool = False
+    code: int, message: str, detail: ErrorDetail | None = None, outcome_unknown: bool = False
 ) -> Error:
     """The Error, of the class that fits it."""
     known = Code(code) if 0 <= code <= 16 else Code.UNKNOWN
@@ -36,12 +36,10 @@ def error_of(
 
 def error_of_refusal(refusal: Refusal) -> Error:
     """Of one event of a stream."""
-    return error_of(
-        refusal.code, refusal.message, outcome_unknown=refusal.code == Code.UNAVAILABLE
-    )
+    return error_of(refusal.code, refusal.message, outcome_unknown=refusal.code == Code.UNAVAILABLE)
 
 
-def error_of_call(call: Any) -> Error:  # noqa: ANN401: gRPC's errors have no common type
+def error_of_call(call: Any) -> Error:
     """Of a call that failed: a grpc.RpcError of either API, or a call that has ended."""
     code = Code(call.code().value[0])
     return error_of(
@@ -49,7 +47,7 @@ def error_of_call(call: Any) -> Error:  # noqa: ANN401: gRPC's errors have no co
     )
 
 
-def pushback_s(call: Any) -> Optional[float]:  # noqa: ANN401
+def pushback_s(call: Any) -> float | None:
     """How long the server asks to wait before another attempt; negative: there may be none."""
     value = _last(call.trailing_metadata(), _PUSHBACK)
     try:
@@ -58,7 +56,7 @@ def pushback_s(call: Any) -> Optional[float]:  # noqa: ANN401
         return None
 
 
-def _last(metadata: Any, key: str) -> Any:  # noqa: ANN401
+def _last(metadata: Any, key: str) -> Any:
     found = None
     for name, value in metadata or ():
         if name == key:
@@ -66,7 +64,7 @@ def _last(metadata: Any, key: str) -> Any:  # noqa: ANN401
     return found
 
 
-def _detail(metadata: Any) -> Optional[ErrorDetail]:  # noqa: ANN401
+def _detail(metadata: Any) -> ErrorDetail | None:
     details = _last(metadata, _DETAILS)
     if details is None:
         return None

@@ -6,7 +6,7 @@ import collections
 import threading
 import time
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any
 
 import grpc
 
@@ -30,8 +30,8 @@ class SessionStream:
 
     It gives each Event once, with nothing missing between two of them, or a Resync where events are
     missing: the position is not in the kept history any more, or of another epoch. A session that
-    nobody has published to yet is waited for. After a drop, or a restart of control, it goes on after
-    the last event, however long that takes (or until `give_up_after`). The iteration ends when the
+    nobody has published to yet is waited for. After a drop, or a restart of control, it goes on
+    It gives each Event once, with nothing missing between two, or a Resync where events are missing:
     session has ended, or this is closed. It reads no faster than it is iterated.
 
     Threads: one iterates; `position` and `close` are for any.
@@ -44,12 +44,12 @@ class SessionStream:
         session_id: str,
         control: str = "localhost:50051",
         *,
-        after: Optional[Position] = None,
-        credentials: Optional[Credentials] = None,
+        after: Position | None = None,
+        credentials: Credentials | None = None,
         call_timeout: float = _options.CALL_TIMEOUT,
         backoff_min: float = _options.BACKOFF_MIN,
         backoff_max: float = _options.BACKOFF_MAX,
-        give_up_after: Optional[float] = None,
+        give_up_after: float | None = None,
     ) -> None:
         """Of a session, at a control at HOST:PORT.
 
@@ -68,6 +68,7 @@ class SessionStream:
         Raises:
             ValueError: an option is out of its range; the message names it.
             OSError: a file of `credentials` cannot be read.
+
         """
         self._settings = Options(
             call_timeout=call_timeout, backoff_min=backoff_min, backoff_max=backoff_max
@@ -104,9 +105,9 @@ class SessionStream:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -119,6 +120,7 @@ class SessionStream:
         Raises:
             Error: refused for good (UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT); or
                 control was away for `give_up_after`.
+
         """
         while not self._ready:
             if self._ended or self._closed.is_set():
@@ -146,7 +148,7 @@ class SessionStream:
             if not self._closed.is_set():
                 raise
 
-    def _current(self) -> Any:  # noqa: ANN401
+    def _current(self) -> Any:
         if self._call is None:
             self._await_connection()
             metadata = self._token.metadata()
@@ -176,7 +178,7 @@ class SessionStream:
         finally:
             ready.cancel()
 
-    def _failed(self, error: Error, pushback: Optional[float]) -> None:
+    def _failed(self, error: Error, pushback: float | None) -> None:
         with self._lock:
             self._call = None
         if self._closed.is_set():
@@ -186,7 +188,7 @@ class SessionStream:
             return
         self._closed.wait(self._reading.failed(error, pushback, time.monotonic()))
 
-    def _snapshot(self) -> Optional[Snapshot]:
+    def _snapshot(self) -> Snapshot | None:
         """None: there is no such session any more."""
         request = GetSessionRequest(session_id=self._session_id)
         settings = self._settings

@@ -6,7 +6,6 @@ import dataclasses
 import pathlib
 import threading
 import time
-from typing import Optional
 
 from sessioncast.errors import Code, Error
 
@@ -27,13 +26,14 @@ class Credentials:
         token_file: holds a token, as `sessioncast token` prints it. In plaintext whoever listens on
             the network can read it.
         token: the token itself, in place of a file.
+
     """
 
-    ca_file: Optional[str] = None
-    cert_file: Optional[str] = None
-    key_file: Optional[str] = None
-    token_file: Optional[str] = None
-    token: Optional[str] = dataclasses.field(default=None, repr=False)
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    token_file: str | None = None
+    token: str | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if (self.cert_file is None) != (self.key_file is None):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from typing import Optional
 
 from sessioncast.v1.event_pb2 import Clarification, Position
 
@@ -46,6 +45,7 @@ class Error(Exception):
             idempotency key is safe.
         snapshot_position: with OUT_OF_RANGE: from where reading can go on.
         winner: with ALREADY_EXISTS of a clarification: what ended it.
+
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Error(Exception):
         code: Code,
         message: str,
         outcome_unknown: bool = False,
-        snapshot_position: Optional[Position] = None,
-        winner: Optional[Clarification] = None,
+        snapshot_position: Position | None = None,
+        winner: Clarification | None = None,
     ) -> None:
         # All of them, so that it can be pickled.
         super().__init__(code, message, outcome_unknown, snapshot_position, winner)

@@ -1,4 +1,4 @@
-"""Events, made from plain values. Fields, ranges and limits are those of proto/sessioncast/v1/event.proto.
+"""Events, made from plain values. Fields, ranges and limits are those of event.proto.
 
 Each function returns an Event to publish. What is out of its range is refused by control, with
 INVALID_ARGUMENT and the field's name.
@@ -6,7 +6,8 @@ INVALID_ARGUMENT and the field's name.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from google.protobuf.struct_pb2 import Struct
 
@@ -18,7 +19,7 @@ ProgressStatus = Literal["ACTIVE", "PROCESSING", "COMPLETED", "FAILED"]
 ResultStatus = Literal["processing", "completed", "failed"]
 
 
-def _struct(fields: Optional[Json]) -> Optional[Struct]:
+def _struct(fields: Json | None) -> Struct | None:
     if fields is None:
         return None
     struct = Struct()
@@ -37,14 +38,14 @@ def progress(
     percent: float,
     *,
     status: ProgressStatus = "PROCESSING",
-    result: Optional[Json] = None,
+    result: Json | None = None,
 ) -> Event:
     """How far the work has come: `percent` 0..100. No status of it ends the session."""
     word = _one_of(status, ("ACTIVE", "PROCESSING", "COMPLETED", "FAILED"))
     return Event(
         session_id=session_id,
         progress=event_pb2.Progress(
-            status=event_pb2.SessionStatus.Value(f"SESSION_STATUS_{word}"),
+            status=f"SESSION_STATUS_{word}",
             percent=percent,
             result=_struct(result),
         ),
@@ -58,9 +59,9 @@ def model_result(
     *,
     status: ResultStatus = "completed",
     duration_ms: int = 0,
-    provider: Optional[str] = None,
-    run_id: Optional[str] = None,
-    error: Optional[str] = None,
+    provider: str | None = None,
+    run_id: str | None = None,
+    error: str | None = None,
 ) -> Event:
     """What one model has produced: the whole so far. `error`: why it failed; only with "failed".
 
@@ -72,7 +73,7 @@ def model_result(
         model_result=event_pb2.ModelResult(
             model_name=model_name,
             result=result,
-            status=event_pb2.ModelResultStatus.Value(f"MODEL_RESULT_STATUS_{word}"),
+            status=f"MODEL_RESULT_STATUS_{word}",
             duration_ms=duration_ms,
             provider=provider,
             run_id=run_id,
@@ -81,11 +82,9 @@ def model_result(
     )
 
 
-def custom(session_id: str, name: str, data: Optional[Json] = None) -> Event:
+def custom(session_id: str, name: str, data: Json | None = None) -> Event:
     """An event of your own, for example a token; browsers listen to `name`."""
-    return Event(
-        session_id=session_id, custom=event_pb2.Custom(name=name, data=_struct(data))
-    )
+    return Event(session_id=session_id, custom=event_pb2.Custom(name=name, data=_struct(data)))
 
 
 def error(session_id: str, message: str, *, final: bool = False) -> Event:
@@ -93,6 +92,6 @@ def error(session_id: str, message: str, *, final: bool = False) -> Event:
     return Event(session_id=session_id, error=event_pb2.Error(message=message, final=final))
 
 
-def completed(session_id: str, result: Optional[Json] = None) -> Event:
+def completed(session_id: str, result: Json | None = None) -> Event:
     """The work is done; ends the session."""
     return Event(session_id=session_id, completed=event_pb2.Completed(result=_struct(result)))

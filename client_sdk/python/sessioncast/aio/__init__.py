@@ -1,4 +1,4 @@
-"""Publisher and SessionStream for asyncio: the same names in the same order; everything else is sessioncast's."""
+"""Publisher and SessionStream for asyncio, with the same names; all else is sessioncast's."""
 
 from sessioncast.aio._publisher import Publisher
 from sessioncast.aio._stream import SessionStream

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -51,7 +51,7 @@ class Publisher:
         self,
         control: str = "localhost:50051",
         *,
-        credentials: Optional[Credentials] = None,
+        credentials: Credentials | None = None,
         call_timeout: float = _options.CALL_TIMEOUT,
         publish_timeout: float = _options.PUBLISH_TIMEOUT,
         backoff_min: float = _options.BACKOFF_MIN,
@@ -75,6 +75,7 @@ class Publisher:
 
         Raises:
             ValueError: an option is out of its range; the message names it.
+
         """
         self._settings = Options(
             call_timeout,
@@ -87,13 +88,13 @@ class Publisher:
         self._control = control
         self._credentials = credentials or Credentials()
         self._token = Token(self._credentials)
-        self._channel: Optional[grpc.aio.Channel] = None
+        self._channel: grpc.aio.Channel | None = None
         self._stub: Any = None
-        self._soon: Optional[SoonPublisher] = None
+        self._soon: SoonPublisher | None = None
         self._closed = False
         self._closing = Signal()
 
-    async def publish(self, event: Event, idempotency_key: Optional[str] = None) -> Published:
+    async def publish(self, event: Event, idempotency_key: str | None = None) -> Published:
         """Publishes one event; it is durable when this returns.
 
         Tried again, under one key, while the outcome is unknown or control has no room for it, for
@@ -108,6 +109,7 @@ class Publisher:
         Raises:
             SessionEnded: nothing more can be published to the session.
             Error: it was refused, or its outcome is unknown (`outcome_unknown`).
+
         """
         request = _publishing.publish_request(event, idempotency_key)
         limit = self._settings.publish_timeout
@@ -115,7 +117,7 @@ class Publisher:
         return _publishing.published(response)
 
     async def publish_soon(
-        self, event: Event, idempotency_key: Optional[str] = None
+        self, event: Event, idempotency_key: str | None = None
     ) -> asyncio.Future[Published]:
         """Publishes one of many events, in the order of the calls, over one stream.
 
@@ -129,11 +131,12 @@ class Publisher:
 
         Raises:
             Error: INVALID_ARGUMENT: above 1 MiB. CANCELLED: this Publisher is closed.
+
         """
         request = _publishing.publish_request(event, idempotency_key)
         return await self._soon_publisher().add(request)
 
-    async def flush(self, timeout: Optional[float] = None) -> None:
+    async def flush(self, timeout: float | None = None) -> None:
         """Waits until all that was handed to `publish_soon` before has its outcome.
 
         Args:
@@ -142,6 +145,7 @@ class Publisher:
         Raises:
             Error: the first among the outcomes since the flush before.
             TimeoutError: there are events without an outcome; they go on.
+
         """
         if self._soon is not None:
             await self._soon.flush(timeout)
@@ -151,10 +155,10 @@ class Publisher:
         session_id: str,
         question: str,
         *,
-        clarification_id: Optional[str] = None,
-        time_limit: Optional[Seconds] = None,
-        default_response: Optional[str] = None,
-        timeout: Optional[float] = None,
+        clarification_id: str | None = None,
+        time_limit: Seconds | None = None,
+        default_response: str | None = None,
+        timeout: float | None = None,
     ) -> AskClarificationResponse:
         """Puts a question to the session's human, and waits for how it ended.
 
@@ -176,6 +180,7 @@ class Publisher:
         Raises:
             SessionEnded: the session has ended.
             Error: it was refused, or `timeout` has passed.
+
         """
         request = _publishing.ask_request(
             session_id, question, clarification_id, time_limit, default_response
@@ -201,6 +206,7 @@ class Publisher:
         Raises:
             ClarificationEnded: something else has ended it: `winner`.
             Error: NOT_FOUND; or the outcome is unknown: another attempt tells, by `winner`.
+
         """
         request = AnswerClarificationRequest(
             session_id=session_id, clarification_id=clarification_id, response=response
@@ -219,6 +225,7 @@ class Publisher:
 
         Raises:
             Error: NOT_FOUND: nobody has published to it.
+
         """
         request = GetSessionRequest(session_id=session_id)
         limit = self._settings.call_timeout
@@ -226,12 +233,15 @@ class Publisher:
         snapshot: Snapshot = response.snapshot
         return snapshot
 
-    async def list_sessions(self, page_size: int = 100, page_token: str = "") -> ListSessionsResponse:
+    async def list_sessions(
+        self, page_size: int = 100, page_token: str = ""
+    ) -> ListSessionsResponse:
         """The sessions there are, in order of their ids, a page at a time.
 
         Args:
             page_size: 1..1,000.
             page_token: next_page_token of the page before; empty: the first page.
+
         """
         request = ListSessionsRequest(page_size=page_size, page_token=page_token)
         limit = self._settings.call_timeout
@@ -247,6 +257,7 @@ class Publisher:
 
         Raises:
             Error: the first among the outcomes of publish_soon since the last flush.
+
         """
         if self._soon is not None:
             await self._soon.close()
@@ -263,9 +274,9 @@ class Publisher:
 
     async def __aexit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         try:
             await self.close()
@@ -274,7 +285,7 @@ class Publisher:
             if error is None:
                 raise
 
-    def _connected(self) -> Any:  # noqa: ANN401: gRPC's stubs have no types
+    def _connected(self) -> Any:
         """The stub; a channel belongs to the event loop that runs."""
         if self._closed:
             raise closed_error("Publisher")
@@ -285,12 +296,10 @@ class Publisher:
 
     def _soon_publisher(self) -> SoonPublisher:
         if self._soon is None:
-            self._soon = SoonPublisher(
-                self._connected().PublishEvents, self._token, self._settings
-            )
+            self._soon = SoonPublisher(self._connected().PublishEvents, self._token, self._settings)
         return self._soon
 
-    async def _once(self, method: str, request: Any) -> Position:  # noqa: ANN401
+    async def _once(self, method: str, request: Any) -> Position:
         try:
             response = await getattr(self._connected(), method)(
                 request,
@@ -306,11 +315,11 @@ class Publisher:
     async def _call(
         self,
         method: str,
-        request: Any,  # noqa: ANN401
-        limit: Optional[float],
+        request: Any,
+        limit: float | None,
         limit_name: str,
-        attempt_timeout: Optional[float] = 0.0,
-    ) -> Any:  # noqa: ANN401
+        attempt_timeout: float | None = 0.0,
+    ) -> Any:
         """Until it is done, or refused for good. `attempt_timeout`: 0: call_timeout; None: none."""
         if attempt_timeout == 0.0:
             attempt_timeout = self._settings.call_timeout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 
 def is_cancelled() -> bool:
@@ -24,7 +24,7 @@ class Signal:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def until(self, holds: Callable[[], bool], timeout: Optional[float] = None) -> bool:
+    async def until(self, holds: Callable[[], bool], timeout: float | None = None) -> bool:
         """Waits until `holds()`; false if `timeout`, in seconds, passes before."""
         try:
             await asyncio.wait_for(self._look(holds), timeout)

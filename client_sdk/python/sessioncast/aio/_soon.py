@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, AsyncIterator, Callable, Iterable, Optional
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Callable
 
 import grpc
 
@@ -48,10 +49,10 @@ class SoonPublisher:
         self._room = Signal()  # something has its outcome, or the end
         self._deadline = Signal()  # a first deadline
         self._pending = Pending(options)
-        self._stream: Optional[_Stream] = None
+        self._stream: _Stream | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._failures = 0  # streams that broke since the last outcome
-        self._first_error: Optional[Error] = None
+        self._first_error: Error | None = None
         self._closing = False  # nothing more is added
         self._closed = False
 
@@ -76,7 +77,7 @@ class SoonPublisher:
         future: asyncio.Future[Published] = entry.future
         return future
 
-    async def flush(self, timeout: Optional[float]) -> None:
+    async def flush(self, timeout: float | None) -> None:
         """Waits for the outcome of all that was added before; raises the first error."""
         last = self._pending.last_number
 
@@ -91,7 +92,7 @@ class SoonPublisher:
             raise error
 
     async def close(self) -> None:
-        """Everything that was added has its outcome; nothing more is added. More than once: nothing."""
+        """All that was added has its outcome; nothing more is added. Again: nothing."""
         self._closing = True
         self._room.notify()
         await self._room.until(lambda: len(self._pending) == 0)
@@ -107,7 +108,7 @@ class SoonPublisher:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def take_error(self) -> Optional[Error]:
+    def take_error(self) -> Error | None:
         """The first since the last flush."""
         error, self._first_error = self._first_error, None
         return error
@@ -125,8 +126,8 @@ class SoonPublisher:
             if self._closed:
                 return
             stream = _Stream()
-            error: Optional[Error] = None
-            pushback: Optional[float] = None
+            error: Error | None = None
+            pushback: float | None = None
             try:
                 await self._read_outcomes(stream)
             except Error as raised:
@@ -160,7 +161,7 @@ class SoonPublisher:
             self._settle(settled)
 
     async def _messages(self, stream: _Stream) -> AsyncIterator[PublishEventsRequest]:
-        """gRPC takes from it as fast as control does."""
+        """GRPC takes from it as fast as control does."""
         while True:
             await self._work.until(
                 lambda: stream.draining or stream.ended or self._pending.has_waiting
@@ -169,7 +170,7 @@ class SoonPublisher:
                 return
             yield PublishEventsRequest(events=self._pending.take_message())
 
-    def _ended(self, stream: _Stream, error: Optional[Error]) -> None:
+    def _ended(self, stream: _Stream, error: Error | None) -> None:
         if stream.call is not None:
             stream.call.cancel()  # unless it has ended
         stream.ended = True

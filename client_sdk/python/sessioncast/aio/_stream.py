@@ -6,7 +6,7 @@ import asyncio
 import collections
 import time
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -30,8 +30,8 @@ class SessionStream:
 
     It gives each Event once, with nothing missing between two of them, or a Resync where events are
     missing: the position is not in the kept history any more, or of another epoch. A session that
-    nobody has published to yet is waited for. After a drop, or a restart of control, it goes on after
-    the last event, however long that takes (or until `give_up_after`). The iteration ends when the
+    nobody has published to yet is waited for. After a drop, or a restart of control, it goes on
+    It gives each Event once, with nothing missing between two, or a Resync where events are missing:
     session has ended, or this is closed. It reads no faster than it is iterated.
 
     Threads: that of the event loop in which it was iterated first, and no other. A step that is
@@ -45,12 +45,12 @@ class SessionStream:
         session_id: str,
         control: str = "localhost:50051",
         *,
-        after: Optional[Position] = None,
-        credentials: Optional[Credentials] = None,
+        after: Position | None = None,
+        credentials: Credentials | None = None,
         call_timeout: float = _options.CALL_TIMEOUT,
         backoff_min: float = _options.BACKOFF_MIN,
         backoff_max: float = _options.BACKOFF_MAX,
-        give_up_after: Optional[float] = None,
+        give_up_after: float | None = None,
     ) -> None:
         """Of a session, at a control at HOST:PORT.
 
@@ -68,6 +68,7 @@ class SessionStream:
 
         Raises:
             ValueError: an option is out of its range; the message names it.
+
         """
         self._settings = Options(
             call_timeout=call_timeout, backoff_min=backoff_min, backoff_max=backoff_max
@@ -76,7 +77,7 @@ class SessionStream:
         self._control = control
         self._credentials = credentials or Credentials()
         self._token = Token(self._credentials)
-        self._channel: Optional[grpc.aio.Channel] = None
+        self._channel: grpc.aio.Channel | None = None
         self._stub: Any = None
         self._reading = Reading(session_id, after, self._settings, give_up_after)
         self._ready: collections.deque[Item] = collections.deque()
@@ -105,9 +106,9 @@ class SessionStream:
 
     async def __aexit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.close()
 
@@ -121,6 +122,7 @@ class SessionStream:
             Error: refused for good (UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT); or
                 control was away for `give_up_after`.
             OSError: a file of `credentials` cannot be read.
+
         """
         while not self._ready:
             if self._ended or self._closed:
@@ -165,7 +167,7 @@ class SessionStream:
         request = self._reading.request(time.monotonic())
         self._call = self._stub.StreamSession(request, metadata=metadata, wait_for_ready=True)
 
-    async def _failed(self, error: Error, pushback: Optional[float]) -> None:
+    async def _failed(self, error: Error, pushback: float | None) -> None:
         self._call = None
         if self._closed:
             return
@@ -175,7 +177,7 @@ class SessionStream:
         wait = self._reading.failed(error, pushback, time.monotonic())
         await self._closing.until(lambda: self._closed, wait)
 
-    async def _snapshot(self) -> Optional[Snapshot]:
+    async def _snapshot(self) -> Snapshot | None:
         """None: there is no such session any more."""
         request = GetSessionRequest(session_id=self._session_id)
         settings = self._settings
