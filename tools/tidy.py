@@ -59,7 +59,7 @@ ROOMS = {
 # the layer of the longest prefix that is (`history_fold` to `history`).
 LAYERS = {
     "control": [
-        ["utf8", "random", "position", "loop", "worker_pool", "error_detail", "clock", "commit_marker"],
+        ["utf8", "random", "position", "loop", "worker_pool", "error_detail", "publish_order", "clock", "commit_marker"],
         ["validate", "handling", "deadline", "retention"],
         ["event"],
         ["fold", "pager", "stored_session"],

@@ -63,6 +63,7 @@ int Publish(const Flags& flags) {
                  {"duplicate", outcome->duplicate()}});
         },
         flags.key_prefix + "-" + std::to_string(n));
+    if (flags.per_s == 0) continue;
     next += std::chrono::microseconds(static_cast<int64_t>(1e6 / flags.per_s));
     WaitUntil(next);
   }
