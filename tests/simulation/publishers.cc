@@ -145,7 +145,7 @@ void Publishers::PublishTogether(control::Broker& broker) {
     attempt.event.set_session_id(session_id);
     add(attempt);
   }
-  broker.PublishAll(session_id, std::move(publications),
+  broker.PublishAll(session_id, std::move(publications), nullptr,
                     [this, calls = std::move(calls)](const control::Broker::Outcomes& outcomes) {
                       for (size_t i = 0; i < calls.size(); ++i) {
                         const auto& [attempt, number, before] = calls[i];

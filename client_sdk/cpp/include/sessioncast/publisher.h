@@ -9,6 +9,8 @@
 //
 // Threads: any; a Publisher may be shared. It has two threads of its own, asleep while there is
 // nothing to do. Calls block the thread that makes them, unless it says otherwise.
+// Order: of events that were handed to PublishSoon, as they were. The other calls go by themselves:
+// Flush before one that is to come after those.
 // Bounds: in_flight_events_max and in_flight_bytes_max of PublishSoon.
 #pragma once
 
