@@ -96,7 +96,8 @@ class Publisher:
         """Publishes one event; it is durable when this returns.
 
         Tried again, under one key, while the outcome is unknown or control has no room for it, for
-        `publish_timeout` at most.
+        `publish_timeout` at most. It does not wait for what was handed to `publish_soon`: flush
+        before, where the order matters.
 
         Args:
             event: without position and time; see sessioncast.events. At most 256 KiB serialized;

@@ -47,7 +47,7 @@ class Reading:
         self._backoff = Backoff(options.backoff_min, options.backoff_max)
         self._give_up_after = give_up_after
         self._away_since: float | None = None
-        self._begun = 0.0
+        self._begun: float | None = None  # none: there was no connection to make a call on
         self._received = Position()
         if after is not None:
             self._received.CopyFrom(after)
@@ -91,7 +91,8 @@ class Reading:
 
     def failed(self, error: Error, pushback: float | None, now: float) -> float:
         """How long to wait before the next call. Raises the error if there is none to be made."""
-        lasted = now - self._begun
+        lasted = 0.0 if self._begun is None else now - self._begun
+        self._begun = None
         may_go_on = is_retryable(error)
         if error.code == Code.UNAUTHENTICATED:
             # The token has ended during the call; there may be another one since.
@@ -108,8 +109,9 @@ class Reading:
         return self._backoff.wait(pushback)
 
     def gives_up_in(self, now: float) -> float | None:
-        """How long control may still be away; None: for ever."""
+        """How long control may still be away, counted from the first question; None: for ever."""
         if self._give_up_after is None:
             return None
-        since = now if self._away_since is None else self._away_since
-        return max(since + self._give_up_after - now, 0.0)
+        if self._away_since is None:
+            self._away_since = now
+        return max(self._away_since + self._give_up_after - now, 0.0)

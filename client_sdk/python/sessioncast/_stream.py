@@ -31,8 +31,8 @@ class SessionStream:
     It gives each Event once, with nothing missing between two of them, or a Resync where events are
     missing: the position is not in the kept history any more, or of another epoch. A session that
     nobody has published to yet is waited for. After a drop, or a restart of control, it goes on
-    after the last event, however long that takes (or until `give_up_after`). The iteration ends when
-    the session has ended, or this is closed. It reads no faster than it is iterated.
+    after the last event, however long that takes (or until `give_up_after`). The iteration ends
+    when the session has ended, or this is closed. It reads no faster than it is iterated.
 
     Threads: one iterates; `position` and `close` are for any.
 

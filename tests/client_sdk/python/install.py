@@ -31,9 +31,20 @@ def digest():
     return found.hexdigest()
 
 
-def environment(directory, *flags):
-    run(PYTHON, "-m", "venv", *flags, directory)
-    return directory / "bin/python"
+def environments(directory):
+    """Without the package; made anew when their requirements are others."""
+    requirements = PACKAGE / "requirements-dev.txt"
+    stamp = directory / "requirements"
+    if not (stamp.exists() and stamp.read_bytes() == requirements.read_bytes()):
+        if not WHEELS.exists():
+            sys.exit(f"{WHEELS} is not there: tools/setup --for=test fetches it")
+        shutil.rmtree(directory, ignore_errors=True)
+        run(PYTHON, "-m", "venv", directory / "newest")
+        install(directory / "newest/bin/python", "-r", requirements)
+        run(PYTHON, "-m", "venv", "--system-site-packages", directory / "debian")
+        install(directory / "debian/bin/python", "pytest")
+        shutil.copy(requirements, stamp)
+    return [directory / name / "bin/python" for name in ("newest", "debian")]
 
 
 def install(python, *what):
@@ -46,20 +57,19 @@ def main():
     wanted = digest()
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
-    if not WHEELS.exists():
-        sys.exit(f"{WHEELS} is not there: tools/setup --for=test fetches it")
-    shutil.rmtree(directory, ignore_errors=True)
+    newest, debian = environments(directory)
+    for old in (directory / "source", directory / "wheel"):
+        shutil.rmtree(old, ignore_errors=True)
     # setuptools builds beside its source.
     source = directory / "source/client_sdk/python"
     shutil.copytree(PACKAGE, source, ignore=IGNORED)
     shutil.copytree(ROOT / "proto", directory / "source/proto")
-    newest = environment(directory / "newest")
-    install(newest, "-r", PACKAGE / "requirements-dev.txt")
-    run(newest, "-m", "pip", "wheel", "--quiet", "--no-build-isolation", "--no-deps", "-w", directory, source)
-    (wheel,) = directory.glob("sessioncast-*.whl")
-    install(newest, wheel)
-    debian = environment(directory / "debian", "--system-site-packages")
-    install(debian, wheel, "pytest")
+    wheels = directory / "wheel"
+    run(newest, "-m", "pip", "wheel", "--quiet", "--no-build-isolation", "--no-deps", "-w", wheels, source)
+    (wheel,) = wheels.iterdir()
+    for python in (newest, debian):
+        run(python, "-m", "pip", "uninstall", "--quiet", "--yes", "sessioncast")
+        install(python, wheel)
     stamp.write_text(wanted, encoding="utf-8")
 
 

@@ -160,6 +160,15 @@ def test_a_reader_gives_up_after_control_was_away_for_so_long():
         reading.failed(GONE, None, 180.0)
 
 
+def test_a_reader_that_never_had_a_connection_gives_up_too():
+    reading = Reading("s", None, Options(), 30.0)
+    assert reading.gives_up_in(100.0) == 30.0
+    reading.failed(GONE, None, 129.0)
+    assert reading.gives_up_in(130.0) == 0.0
+    with pytest.raises(Error, match="give_up_after of 30 s has passed; gone"):
+        reading.failed(GONE, None, 130.0)
+
+
 def test_a_reader_of_an_idle_session_was_not_away_while_it_was_connected():
     reading = Reading("s", None, Options(), 30.0)
     reading.request(0.0)
