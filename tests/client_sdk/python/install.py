@@ -48,7 +48,7 @@ def environments(directory):
 
 
 def install(python, *what):
-    run(python, "-m", "pip", "install", "--quiet", "--no-index", f"--find-links={WHEELS}", *what)
+    run(python, "-m", "pip", "install", "--quiet", "--no-compile", "--no-index", f"--find-links={WHEELS}", *what)
 
 
 def main():
