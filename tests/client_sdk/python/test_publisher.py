@@ -218,3 +218,17 @@ def test_a_stream_gives_up_when_it_was_told_to(session):
         with pytest.raises(Error, match="give_up_after of 0.5 s has passed") as raised:
             next(stream)
         assert raised.value.code == Code.UNAVAILABLE
+
+
+def test_what_control_has_no_room_for_is_published_again(start_control, session):
+    control = start_control("--publish_in_flight_bytes_max=16384")
+    with Publisher(control.address) as publisher:
+        futures = [publisher.publish_soon(number(session, n)) for n in range(500)]
+        publisher.flush()
+        assert {future.result().position.sequence for future in futures} == set(range(1, 501))
+        # An event that never fits is tried until its time is over, and was surely not stored.
+    with Publisher(control.address, publish_timeout=0.5) as publisher:
+        big = events.custom(session, "n", {"text": "x" * 20_000})
+        with pytest.raises(Error, match="publish_timeout of 0.5 s has passed") as raised:
+            publisher.publish(big)
+        assert raised.value.code == Code.RESOURCE_EXHAUSTED and not raised.value.outcome_unknown
