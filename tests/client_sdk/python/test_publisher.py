@@ -223,7 +223,9 @@ def test_a_stream_gives_up_when_it_was_told_to(session):
 def test_what_control_has_no_room_for_is_published_again(start_control, session):
     control = start_control("--publish_in_flight_bytes_max=16384")
     with Publisher(control.address) as publisher:
-        futures = [publisher.publish_soon(number(session, n)) for n in range(500)]
+        # 200 bytes each: a message of them is more than fits.
+        made = [events.custom(session, "n", {"n": n, "text": "x" * 100}) for n in range(500)]
+        futures = [publisher.publish_soon(event) for event in made]
         publisher.flush()
         assert {future.result().position.sequence for future in futures} == set(range(1, 501))
         # An event that never fits is tried until its time is over, and was surely not stored.
