@@ -162,6 +162,7 @@ class SoonPublisher:
         for response in stream.call:
             with self._lock:
                 settled, again = self._pending.answered(response)
+                self._note(settled)
                 if settled:
                     self._failures = 0
                     self._backoff.reset()
@@ -197,6 +198,7 @@ class SoonPublisher:
                 settled = self._pending.fail_all(error)
             else:
                 self._failures += 1
+            self._note(settled)
         self._settle(settled)
         with self._lock:
             self._work.wait_for(lambda: self._closed, self._backoff.wait(pushback))
@@ -208,14 +210,17 @@ class SoonPublisher:
             return time.monotonic() - stream.begun < GOOD_AFTER_S
         return not is_retryable(error)
 
+    def _note(self, settled: list[Settled]) -> None:
+        """Under the lock in which they left what is pending: whoever flushes waits for `_settle`."""
+        self._settling += 1
+        for _, result in settled:
+            if self._first_error is None and isinstance(result, Error):
+                self._first_error = result
+
     def _settle(self, settled: Iterable[Settled]) -> None:
         """Tells the futures, without the lock: they may call back. Then those who wait for room."""
-        with self._lock:
-            self._settling += 1
         for entry, result in settled:
             if isinstance(result, Error):
-                with self._lock:
-                    self._first_error = self._first_error or result
                 entry.future.set_exception(result)
             else:
                 entry.future.set_result(result)
@@ -232,7 +237,9 @@ class SoonPublisher:
                     return
                 now = time.monotonic()
                 settled, on_stream = self._pending.expire(now)
-                if not settled:
+                if settled:
+                    self._note(settled)
+                else:
                     first = self._pending.first
                     self._deadline_is_set = first is not None
                     self._deadline.wait(None if first is None else max(first.deadline - now, 0.0))
