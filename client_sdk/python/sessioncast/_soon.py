@@ -211,14 +211,14 @@ class SoonPublisher:
         return not is_retryable(error)
 
     def _note(self, settled: list[Settled]) -> None:
-        """Under the lock in which they left what is pending: whoever flushes waits for `_settle`."""
+        """Under the lock in which they left what is pending: a flush waits for `_settle`."""
         self._settling += 1
         for _, result in settled:
             if self._first_error is None and isinstance(result, Error):
                 self._first_error = result
 
     def _settle(self, settled: Iterable[Settled]) -> None:
-        """Tells the futures, without the lock: they may call back. Then those who wait for room."""
+        """Tells the futures, without the lock: they may call back; then who waits for room."""
         for entry, result in settled:
             if isinstance(result, Error):
                 entry.future.set_exception(result)
@@ -242,7 +242,8 @@ class SoonPublisher:
                 else:
                     first = self._pending.first
                     self._deadline_is_set = first is not None
-                    self._deadline.wait(None if first is None else max(first.deadline - now, 0.0))
+                    left = None if first is None else max(first.deadline - now, 0.0)
+                    self._deadline.wait(left)
             if settled:
                 self._settle(settled)
             if on_stream:
