@@ -15,13 +15,17 @@ constexpr std::string_view kQueryParameter = "token";
 // Verbs of a token.
 constexpr char kView[] = "view";      // subscribe, GET of a session
 constexpr char kAnswer[] = "answer";  // answer a clarification
+constexpr char kList[] = "list";      // which sessions there are
 
 // The same for all sessions that a token does not cover, whether they exist or not.
 constexpr char kNotCovered[] = "the token does not cover this session";
 
-std::string WhyNot(const Permit& permit, std::string_view session_id, const char* verb) {
-  if (!permit.Covers(session_id)) return kNotCovered;
+std::string WhyNot(const Permit& permit, const char* verb) {
   return permit.May(verb) ? "" : absl::StrCat("the token's verbs do not have '", verb, "'");
+}
+
+std::string WhyNot(const Permit& permit, std::string_view session_id, const char* verb) {
+  return permit.Covers(session_id) ? WhyNot(permit, verb) : kNotCovered;
 }
 
 absl::Status NoToken() { return absl::UnauthenticatedError("token: there is none"); }
@@ -35,6 +39,10 @@ bool Permit::May(std::string_view verb) const { return claims_ == nullptr || cla
 
 bool Permit::Covers(std::string_view session_id) const {
   return claims_ == nullptr || claims_->Covers(session_id);
+}
+
+const std::vector<std::string>* Permit::sessions() const {
+  return claims_ == nullptr ? nullptr : &claims_->sessions;
 }
 
 absl::Time Permit::expiry() const {
@@ -56,6 +64,8 @@ std::string WhyNotView(const Permit& permit, std::string_view session_id) {
 std::string WhyNotAnswer(const Permit& permit, std::string_view session_id) {
   return WhyNot(permit, session_id, kAnswer);
 }
+
+std::string WhyNotList(const Permit& permit) { return WhyNot(permit, kList); }
 
 absl::StatusOr<std::unique_ptr<Access>> Access::Load(const AccessOptions& options) {
   absl::StatusOr<std::shared_ptr<access::TokenVerifier>> verifier =

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -29,6 +30,8 @@ class Permit {
 
   bool May(std::string_view verb) const;
   bool Covers(std::string_view session_id) const;
+  // As in access::Claims; null: everything.
+  const std::vector<std::string>* sessions() const;
   absl::Time expiry() const;
   // Who it is: issuer and subject; "" where nobody is asked.
   std::string identity() const;
@@ -42,6 +45,8 @@ bool MayConnect(const Permit& permit);
 // Why a client may not see this session, or answer its questions; "": it may.
 std::string WhyNotView(const Permit& permit, std::string_view session_id);
 std::string WhyNotAnswer(const Permit& permit, std::string_view session_id);
+// Why it may not see which sessions there are, of those that it covers.
+std::string WhyNotList(const Permit& permit);
 
 struct AccessOptions {
   access::Options tokens;

@@ -1,10 +1,13 @@
 #include "edge/rest.h"
 
+#include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "edge/answer.h"
+#include "edge/session_list.h"
 #include "edge/wire.h"
 #include "nlohmann/json.hpp"
 #include "proto/rules.h"
@@ -12,12 +15,14 @@
 namespace sessioncast::edge {
 namespace {
 
+using engineio::HttpFields;
 using engineio::HttpReply;
 using engineio::HttpRequest;
 using engineio::HttpResponse;
 using Json = nlohmann::json;
 
 constexpr std::string_view kSessionPath = "/api/wizard/session/";
+constexpr std::string_view kListPath = "/api/wizard/sessions";
 constexpr std::string_view kRespondPath = "/api/wizard/clarifications/respond";
 
 HttpResponse JsonResponse(unsigned status, std::string body) {
@@ -61,6 +66,18 @@ bool IsRead(const HttpRequest& request) {
   return request.method == "GET" || request.method == "HEAD";
 }
 
+// Asks for control's pages one after the other until ours is made.
+void ListOn(Upstream& upstream, std::shared_ptr<SessionListPage> page, HttpReply reply) {
+  std::optional<v1::ListSessionsRequest> next = page->Next();
+  if (!next) return reply(JsonResponse(200, page->Json()));
+  upstream.ListSessions(*std::move(next), [&upstream, page, reply = std::move(reply)](
+                                              absl::StatusOr<v1::ListSessionsResponse> response) {
+    if (!response.ok()) return reply(Refusal(503, std::string(response.status().message())));
+    page->Add(*response);
+    ListOn(upstream, page, reply);
+  });
+}
+
 }  // namespace
 
 Rest::Rest(const Readiness& readiness, const std::map<std::string, WebFile>& files,
@@ -73,12 +90,14 @@ Rest::Rest(const Readiness& readiness, const std::map<std::string, WebFile>& fil
 void Rest::Answer(engineio::IoThread& thread, const HttpRequest& request, HttpReply reply) const {
   const std::string_view path = request.path;
   const bool is_respond = path == kRespondPath;
-  if (is_respond || path.starts_with(kSessionPath)) {
+  const bool is_list = path == kListPath;
+  if (is_respond || is_list || path.starts_with(kSessionPath)) {
     if (is_respond && request.method != "POST") return reply(MethodRefused("POST"));
     if (!is_respond && !IsRead(request)) return reply(MethodRefused("GET"));
     const absl::StatusOr<Permit> permit = access_.OfRequest(request, absl::Now());
     if (!permit.ok()) return reply(Unauthorized());
     if (is_respond) return Respond(upstream_of_(thread), *permit, request.body, std::move(reply));
+    if (is_list) return ListSessions(upstream_of_(thread), *permit, request.query, std::move(reply));
     return GetSession(upstream_of_(thread), *permit,
                       std::string(path.substr(kSessionPath.size())), std::move(reply));
   }
@@ -116,6 +135,16 @@ void Rest::GetSession(Upstream& upstream, const Permit& permit, const std::strin
     const bool unknown = snapshot.status().code() == absl::StatusCode::kNotFound;
     reply(Refusal(unknown ? 404 : 503, std::string(snapshot.status().message())));
   });
+}
+
+void Rest::ListSessions(Upstream& upstream, const Permit& permit, const HttpFields& query,
+                        HttpReply reply) const {
+  absl::StatusOr<ListQuery> asked = ParseListQuery(query);
+  if (!asked.ok()) return reply(Refusal(400, std::string(asked.status().message())));
+  if (const std::string why = WhyNotList(permit); !why.empty()) return reply(Refusal(403, why));
+  ListOn(upstream,
+         std::make_shared<SessionListPage>(*std::move(asked), CoveredRanges(permit.sessions())),
+         std::move(reply));
 }
 
 void Rest::Respond(Upstream& upstream, const Permit& permit, const std::string& body,

@@ -28,6 +28,8 @@ class Rest {
  private:
   void GetSession(Upstream& upstream, const Permit& permit, const std::string& session_id,
                   engineio::HttpReply reply) const;
+  void ListSessions(Upstream& upstream, const Permit& permit, const engineio::HttpFields& query,
+                    engineio::HttpReply reply) const;
   void Respond(Upstream& upstream, const Permit& permit, const std::string& body,
                engineio::HttpReply reply) const;
   engineio::HttpResponse Ready() const;

@@ -291,6 +291,26 @@ void Upstream::GetSession(const std::string& session_id,
       });
 }
 
+void Upstream::ListSessions(v1::ListSessionsRequest request,
+                            std::function<void(absl::StatusOr<v1::ListSessionsResponse>)> done) {
+  using ListCall = Call<v1::ListSessionsRequest, v1::ListSessionsResponse>;
+  auto call = std::make_shared<ListCall>(options_.call_timeout);
+  if (!attached_ || !calls_->Enter(&call->context)) {
+    return done(absl::UnavailableError("control is away"));
+  }
+  call->request = std::move(request);
+  calls_->sessions().async()->ListSessions(
+      &call->context, &call->request, &call->response,
+      [this, call, calls = calls_, done = std::move(done)](const grpc::Status& status) {
+        thread_.Post([call, done, status] {
+          if (status.ok()) return done(std::move(call->response));
+          done(absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                            status.error_message()));
+        });
+        calls->Leave(&call->context);
+      });
+}
+
 namespace {
 
 v1::ErrorDetail DetailOf(const grpc::Status& status) {

@@ -68,6 +68,8 @@ class Upstream {
               const std::string& response, std::function<void(AnswerOutcome)> done);
   void GetSession(const std::string& session_id,
                   std::function<void(absl::StatusOr<v1::Snapshot>)> done);
+  void ListSessions(v1::ListSessionsRequest request,
+                    std::function<void(absl::StatusOr<v1::ListSessionsResponse>)> done);
 
  private:
   class Calls;

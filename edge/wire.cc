@@ -381,6 +381,28 @@ std::string SnapshotJson(const v1::Snapshot& snapshot) {
   return out;
 }
 
+std::string SessionListJson(const std::vector<v1::SessionSummary>& sessions,
+                            std::string_view next_page_token) {
+  std::string list;
+  for (const v1::SessionSummary& session : sessions) {
+    if (!list.empty()) list.push_back(',');
+    ObjectWriter(list)
+        .String("sessionId", session.session_id())
+        .String("status", Word(v1::SessionStatus_descriptor(), session.status()))
+        .String("epoch", session.position().epoch())
+        .Integer("sequence", session.position().sequence())
+        .String("createdAt", Timestamp(ToTime(session.create_time())))
+        .String("updatedAt", Timestamp(ToTime(session.update_time())))
+        .End();
+  }
+  std::string out;
+  ObjectWriter(out)
+      .Raw("sessions", "[" + list + "]")
+      .String("nextPageToken", next_page_token)
+      .End();
+  return out;
+}
+
 std::string Timestamp(Time time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "edge/socketio/server.h"
@@ -57,6 +58,9 @@ std::string TokenExpiringPayload(Time expiry, Time now);
 
 // Body of GET /api/wizard/session/{id}.
 std::string SnapshotJson(const v1::Snapshot& snapshot);
+// Body of GET /api/wizard/sessions.
+std::string SessionListJson(const std::vector<v1::SessionSummary>& sessions,
+                            std::string_view next_page_token);
 
 // ISO 8601, UTC, milliseconds: "2026-11-23T22:45:03.123Z". Of the years 0 to 9999.
 std::string Timestamp(Time time);

@@ -35,6 +35,11 @@ async function get(deployment, sessionId, headers = {}) {
   return { status: response.status, body: await response.json(), headers: response.headers };
 }
 
+async function list(deployment, headers = {}, query = '') {
+  const response = await fetch(`${deployment.url}/api/wizard/sessions${query}`, { headers });
+  return { status: response.status, body: await response.json() };
+}
+
 async function respond(deployment, body, headers = {}) {
   const response = await fetch(`${deployment.url}/api/wizard/clarifications/respond`, {
     method: 'POST',
@@ -99,6 +104,8 @@ testOn(
       const got = await get(deployment, mine, authorization);
       assert.deepEqual([got.status, got.body], [401, UNAUTHORIZED], what);
       assert.equal(got.headers.get('www-authenticate'), 'Bearer');
+      const listed = await list(deployment, authorization);
+      assert.deepEqual([listed.status, listed.body], [401, UNAUTHORIZED], what);
       const answered = await respond(deployment, answerTo(mine), authorization);
       assert.deepEqual([answered.status, answered.body], [401, UNAUTHORIZED], what);
       const inQuery = await fetch(`${deployment.url}/api/wizard/session/${mine}?token=${token}`);
@@ -196,6 +203,10 @@ testOn(
     });
     assert.equal((await get(deployment, mine, bearer(only('answer')))).status, 403);
     assert.equal((await respond(deployment, answerTo(mine), bearer(only('view')))).status, 403);
+    const refused = await list(deployment, bearer(only('view', 'answer', 'stream', 'admin')));
+    assert.deepEqual(refused, { status: 403, body: { error: "the token's verbs do not have 'list'" } });
+    assert.equal((await get(deployment, mine, bearer(only('list')))).status, 403);
+    assert.equal(await outcomeOfConnect(deployment, { auth: { token: only('list') } }), 'unauthorized');
     const watcher = connect(deployment, { auth: { token: only('view') } });
     await watcher.subscribe(mine);
     assert.deepEqual(await watcher.emitWithAck('clarification_response', answerTo(mine)), {
@@ -227,6 +238,30 @@ testOn(
     const prefix = keys.good(viewer({ sessions: [`${mine.slice(0, 8)}*`] }));
     assert.equal((await get(deployment, mine, bearer(prefix))).status, 200);
     assert.equal((await get(deployment, theirs, bearer(prefix))).status, 404);
+    // The list has what the token covers, whatever page is asked for.
+    for (const [sessions, shown] of [
+      [['*'], [mine, theirs].sort()],
+      [[mine], [mine]],
+      [[`${theirs.slice(0, 9)}*`], [theirs]],
+      [[randomUUID()], []],
+      [undefined, []],
+    ]) {
+      const lister = bearer(keys.good({ sessions, verbs: ['list'] }));
+      for (const pageSize of [1, 1000]) {
+        const ids = [];
+        let token = '';
+        do {
+          const query = `?page_size=${pageSize}&page_token=${token}`;
+          const { status, body } = await list(deployment, lister, query);
+          assert.equal(status, 200);
+          assert.ok(body.sessions.length <= pageSize);
+          ids.push(...body.sessions.map(({ sessionId }) => sessionId));
+          token = body.nextPageToken;
+          assert.ok(shown.includes(theirs) || token !== theirs);
+        } while (token !== '');
+        assert.deepEqual(ids, shown);
+      }
+    }
     const answered = await respond(deployment, answerTo(mine), bearer(keys.good(viewer())));
     assert.equal(answered.status, 200);
     assert.ok(!deployment.edge.log.includes('eyJ'), 'a token is in the log');

@@ -74,6 +74,48 @@ testOnBoth(
   },
 );
 
+testOnBoth('The list has every session once, page by page, as GET of each has it', async (deployment) => {
+  const publisher = publisherTo(deployment);
+  const empty = await get(deployment, '/api/wizard/sessions');
+  assert.deepEqual([empty.code, empty.json], [200, { sessions: [], nextPageToken: '' }]);
+  const ids = ['b', 'a', 'c', 'd', 'e'].map((name) => `${name}-${randomUUID()}`);
+  for (const id of ids) await publisher.publish(id, events.progress(20));
+  await publisher.publish(ids[0], events.completed({ ok: true }));
+  const all = (await get(deployment, '/api/wizard/sessions')).json;
+  assert.equal(all.nextPageToken, '');
+  assert.deepEqual(all.sessions.map(({ sessionId }) => sessionId), [...ids].sort());
+  for (const listed of all.sessions) {
+    const { json } = await get(deployment, `/api/wizard/session/${listed.sessionId}`);
+    const { sessionId, status, epoch, sequence, createdAt, updatedAt } = json;
+    assert.deepEqual(listed, { sessionId, status, epoch, sequence, createdAt, updatedAt });
+  }
+  const paged = [];
+  let token = '';
+  do {
+    const { json } = await get(deployment, `/api/wizard/sessions?page_size=2&page_token=${token}`);
+    assert.ok(json.sessions.length <= 2);
+    paged.push(...json.sessions);
+    token = json.nextPageToken;
+  } while (token !== '');
+  assert.deepEqual(paged, all.sessions);
+});
+
+testOnBoth('What a list cannot be asked for is said with its limit', async (deployment) => {
+  const list = '/api/wizard/sessions';
+  for (const size of ['0', '1001', '-1', 'x', '']) {
+    const { code, json } = await get(deployment, `${list}?page_size=${size}`);
+    assert.deepEqual([code, json], [400, { error: 'page_size: must be a number from 1 to 1000' }], size);
+  }
+  for (const token of ['a%20b', 'x'.repeat(129)]) {
+    const { code, json } = await get(deployment, `${list}?page_token=${token}`);
+    assert.equal(code, 400);
+    assert.match(json.error, /^page_token: /);
+  }
+  const posted = await fetch(`${deployment.url}${list}`, { method: 'POST' });
+  assert.deepEqual([posted.status, posted.headers.get('allow')], [405, 'GET']);
+  assert.equal((await get(deployment, `${list}/`)).code, 404);
+});
+
 testOnBoth('A final error ends a session as FAILED', async (deployment) => {
   const publisher = publisherTo(deployment);
   const sessionId = randomUUID();
@@ -124,6 +166,8 @@ testOn(
       body: JSON.stringify({ sessionId, clarificationId: 'c-1', response: 'x' }),
     });
     assert.equal(reply.status, 503);
+    const list = await get(deployment, '/api/wizard/sessions');
+    assert.deepEqual([list.code, list.json], [503, { error: 'control is away' }]);
     const later = await get(deployment, '/readyz');
     assert.equal(later.code, 200);
     assert.notEqual(later.text, withControl);

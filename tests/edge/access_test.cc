@@ -98,6 +98,9 @@ TEST_F(AccessTest, WhatIsRefusedSaysNoMoreThanTheTokensHolderKnows) {
   EXPECT_EQ(WhyNotAnswer(permit, "job-1"), "the token's verbs do not have 'answer'");
   EXPECT_EQ(WhyNotView(permit, "job-2"), "the token does not cover this session");
   EXPECT_EQ(WhyNotAnswer(permit, "job-2"), WhyNotView(permit, "job-2"));
+  EXPECT_EQ(WhyNotList(permit), "the token's verbs do not have 'list'");
+  EXPECT_EQ(WhyNotList(Load()->OfToken(Token({"", "", {}, {"list"}, kNow + absl::Minutes(5)}), kNow).value()),
+            "");
   EXPECT_EQ(permit.expiry(), kNow + absl::Minutes(5));
 }
 
