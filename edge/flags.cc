@@ -45,6 +45,10 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
                "A client may show its token as `token` in a URL, which proxies write into their logs")
       ->envname("SESSIONCAST_TOKEN_IN_QUERY")
       ->group(kGroup);
+  Add(app, "web_root", options.web_root.directory,
+      "A directory whose files are served at / in place of the page; read at the start");
+  Add(app, "web_root_bytes_max", options.web_root.bytes_max, "All its files together")
+      ->check(CLI::Range(size_t{1}, size_t{4} * 1024 * 1024 * 1024));
   AddMilliseconds(app, "ping_interval_ms", sockets.ping_interval, "Time between heartbeats");
   AddMilliseconds(app, "ping_timeout_ms", sockets.ping_timeout,
                   "A heartbeat not answered for so long ends the connection");

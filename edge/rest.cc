@@ -81,9 +81,11 @@ void ListOn(Upstream& upstream, std::shared_ptr<SessionListPage> page, HttpReply
 }  // namespace
 
 Rest::Rest(const Readiness& readiness, const std::map<std::string, WebFile>& files,
-           const Access& access, std::function<Upstream&(const engineio::IoThread&)> upstream_of)
+           HttpFields file_headers, const Access& access,
+           std::function<Upstream&(const engineio::IoThread&)> upstream_of)
     : readiness_(readiness),
       files_(files),
+      file_headers_(std::move(file_headers)),
       access_(access),
       upstream_of_(std::move(upstream_of)) {}
 
@@ -110,7 +112,8 @@ void Rest::Answer(engineio::IoThread& thread, const HttpRequest& request, HttpRe
   if (path == "/healthz") return reply(JsonResponse(200, R"({"ok":true})"));
   if (path == "/readyz") return reply(Ready());
   HttpResponse response;
-  response.headers = {{"Content-Type", file->second.content_type}, {"Cache-Control", "no-cache"}};
+  response.headers = file_headers_;
+  response.headers.emplace_back("Content-Type", file->second.content_type);
   response.body = file->second.body;
   reply(std::move(response));
 }

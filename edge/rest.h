@@ -18,8 +18,9 @@ namespace sessioncast::edge {
 class Rest {
  public:
   // `upstream_of`: the line to control of a request's I/O thread. `files`: by path ("/",
-  // "/page.js").
+  // "/page.js"); `file_headers` go with each.
   Rest(const Readiness& readiness, const std::map<std::string, WebFile>& files,
+       engineio::HttpFields file_headers,
        const Access& access, std::function<Upstream&(const engineio::IoThread&)> upstream_of);
 
   void Answer(engineio::IoThread& thread, const engineio::HttpRequest& request,
@@ -36,6 +37,7 @@ class Rest {
 
   const Readiness& readiness_;
   const std::map<std::string, WebFile>& files_;
+  const engineio::HttpFields file_headers_;
   const Access& access_;
   const std::function<Upstream&(const engineio::IoThread&)> upstream_of_;
 };

@@ -74,6 +74,20 @@ void SayHowManyConnections(size_t connections_max) {
                descriptors.rlim_cur, connections_max);
 }
 
+// Beside each file. Our page needs nothing but what is served here; what that of others needs, they
+// say in it.
+engineio::HttpFields FileHeaders(bool is_ours) {
+  engineio::HttpFields headers = {{"Cache-Control", "no-cache"},
+                                  {"X-Content-Type-Options", "nosniff"}};
+  if (is_ours) {
+    headers.emplace_back("Content-Security-Policy",
+                         "default-src 'none'; script-src 'self'; style-src 'self'; "
+                         "connect-src 'self'; img-src 'self' data:; base-uri 'none'; "
+                         "form-action 'none'; frame-ancestors 'none'");
+  }
+  return headers;
+}
+
 SessionLine LineOf(Upstream& upstream) {
   return {upstream.hub(),
           [&upstream](const Answer& answer, std::function<void(AnswerOutcome)> done) {
@@ -110,14 +124,14 @@ ServerOptions::ServerOptions() {
 class Server::State {
  public:
   State(const ServerOptions& options, std::unique_ptr<Access> access,
-        const std::shared_ptr<grpc::Channel>& channel)
+        std::map<std::string, WebFile> files, const std::shared_ptr<grpc::Channel>& channel)
       : access_(std::move(access)),
         drain_time_(options.drain_time),
         readiness_(options.sockets.io_threads),
-        files_(PageFiles()),
+        files_(std::move(files)),
         connections_max_(options.sockets.connections_max),
         sockets_(SocketOptionsOf(options), Watch()),
-        rest_(readiness_, files_, *access_,
+        rest_(readiness_, files_, FileHeaders(options.web_root.directory.empty()), *access_,
               [this](const engineio::IoThread& thread) -> Upstream& { return UpstreamOf(thread); }),
         census_(
             sockets_.threads(), [this](const engineio::IoThread& thread) { return Count(thread); },
@@ -202,7 +216,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
     absl::Status status = access::CheckIsLoopback("http_listen", options.sockets.listen);
     if (!status.ok()) return status;
   }
-  auto state = std::make_unique<State>(std::move(options), *std::move(access), channel);
+  absl::StatusOr<std::map<std::string, WebFile>> files =
+      options.web_root.directory.empty() ? PageFiles() : ReadWebRoot(options.web_root);
+  if (!files.ok()) return files.status();
+  auto state = std::make_unique<State>(std::move(options), *std::move(access), *std::move(files),
+                                       channel);
   if (absl::Status status = state->Start(path); !status.ok()) return status;
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }

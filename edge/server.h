@@ -16,6 +16,7 @@
 #include "edge/session_socket.h"
 #include "edge/socketio/server.h"
 #include "edge/upstream.h"
+#include "edge/web_root.h"
 #include "grpcpp/channel.h"
 
 namespace sessioncast::edge {
@@ -27,6 +28,7 @@ struct ServerOptions {
   // Without keys in it, it listens on loopback only, unless it is told otherwise there.
   AccessOptions access;
   Upstream::Options upstream;
+  WebRootOptions web_root;
   // How long Stop says not ready before it accepts nothing more: the time of a balancer to notice.
   std::chrono::milliseconds drain_time{250};
 };
@@ -34,7 +36,7 @@ struct ServerOptions {
 class Server {
  public:
   // `channel`: to control; need not be reachable yet. The error names the address that cannot be
-  // bound, or the key that cannot be used.
+  // bound, the key that cannot be used, or what is wrong with the directory of the web.
   static absl::StatusOr<std::unique_ptr<Server>> Start(ServerOptions options,
                                                        std::shared_ptr<grpc::Channel> channel);
   // Stops.

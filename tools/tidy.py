@@ -80,7 +80,7 @@ LAYERS = {
         ["hub"],
         ["upstream"],
         ["access", "answer", "census", "readiness", "recovery", "session_list", "web_files"],
-        ["rest", "session_socket"],
+        ["rest", "session_socket", "web_root"],
         ["server"],
         ["control_channel", "flags", "metrics"],
         ["main"],
