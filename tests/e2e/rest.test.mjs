@@ -200,10 +200,11 @@ testOnBoth('The page and what it needs come from the edge alone', async (deploym
   const page = await get(deployment, '/');
   assert.equal(page.code, 200);
   assert.match(page.headers.get('content-type'), /^text\/html/);
+  assert.match(page.headers.get('content-security-policy'), /^default-src 'none'; script-src 'self';/);
   const needed = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)]
     .map((match) => match[1])
     .filter((target) => !target.startsWith('data:'));
-  assert.deepEqual(needed.sort(), ['/page.css', '/page.js', '/socket.io/socket.io.js']);
+  assert.deepEqual(needed.sort(), ['/page.css', '/page.js']);
   for (const target of needed) assert.equal((await get(deployment, target)).code, 200, target);
 });
 

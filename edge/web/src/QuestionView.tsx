@@ -1,0 +1,73 @@
+// A question to whoever looks, answered in place; and how it ended, also when another was first.
+import { memo, useId, useState, type FormEvent } from 'react';
+
+import type { ClarificationEvent } from './events';
+import type { Outcome, Watcher } from './watcher';
+
+type Attempt = { answer: string; counts: Outcome['counts'] | 'sending'; why: string };
+
+function ending(question: ClarificationEvent): string {
+  if (question.outcome === 'cancelled') return 'The question was withdrawn.';
+  if (question.outcome === 'expired') {
+    return question.response === undefined
+      ? 'Nobody answered in time.'
+      : `Nobody answered in time; taken instead: ${question.response}`;
+  }
+  return `Answer: ${question.response ?? ''}`;
+}
+
+// What came of what was sent from here.
+function ownPart(question: ClarificationEvent, attempt: Attempt | null): string {
+  if (!attempt || attempt.counts === 'sending' || attempt.counts === 'unknown') return '';
+  if (attempt.counts === 'yes') return 'Yours is the answer that counts.';
+  return question.outcome === 'answered'
+    ? `Someone else was first. Your answer “${attempt.answer}” does not count.`
+    : `Your answer “${attempt.answer}” came too late.`;
+}
+
+export const QuestionView = memo(function QuestionView({ question, watcher }: { question: ClarificationEvent; watcher: Watcher }) {
+  const [attempt, setAttempt] = useState<Attempt | null>(null);
+  const [answer, setAnswer] = useState('');
+  const id = useId();
+  const isOpen = question.status === 'pending';
+  const isSending = attempt?.counts === 'sending';
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setAttempt({ answer, counts: 'sending', why: '' });
+    const { counts, text } = await watcher.answer(question.clarificationId, answer);
+    setAttempt({ answer, counts, why: text });
+  };
+  return (
+    <article className="card question" data-status={question.status} data-id={question.clarificationId}>
+      <p className="about">{isOpen ? 'A question to you' : 'Question'}</p>
+      <h3 id={id}>{question.question}</h3>
+      {isOpen ? (
+        <form onSubmit={submit}>
+          <div className="row">
+            <input
+              name="answer"
+              aria-labelledby={id}
+              placeholder="Your answer"
+              autoComplete="off"
+              required
+              value={answer}
+              onChange={(event) => setAnswer(event.target.value)}
+            />
+            <button disabled={isSending}>Answer</button>
+          </div>
+          {attempt && <p className="about">{isSending ? 'Sending …' : attempt.counts === 'yes' ? 'Received.' : attempt.why}</p>}
+        </form>
+      ) : (
+        <>
+          <p className="text">{ending(question)}</p>
+          {ownPart(question, attempt) && (
+            <p className="own" data-counts={attempt?.counts}>
+              {ownPart(question, attempt)}
+            </p>
+          )}
+        </>
+      )}
+    </article>
+  );
+});

@@ -1,0 +1,163 @@
+// One session: how far it is, what it asks, what each model has said, how it ended, and its events.
+import { memo } from 'react';
+
+import type { Prompts } from './events';
+import { clock, count, counted, duration, percent } from './format';
+import { useChanges } from './frames';
+import { QuestionView } from './QuestionView';
+import { TIMELINE_ENTRIES_MAX, type End, type Entry, type Model, type SessionLog } from './session_log';
+import { Status } from './Status';
+import type { Watcher } from './watcher';
+
+const ENDS: Record<End['kind'], string> = { completed: 'Completed', failed: 'Failed', expired: 'Expired' };
+
+export function SessionView({ watcher, log }: { watcher: Watcher; log: SessionLog }) {
+  const questions = [...log.questions.values()];
+  // What waits for a person comes first.
+  questions.sort((one, other) => Number(one.status !== 'pending') - Number(other.status !== 'pending'));
+  return (
+    <>
+      <ProgressView watcher={watcher} log={log} />
+      <section aria-label="Questions" aria-live="polite" className="questions">
+        {questions.map((question) => (
+          <QuestionView key={question.clarificationId} question={question} watcher={watcher} />
+        ))}
+      </section>
+      {log.end && <EndView end={log.end} />}
+      {log.models.size > 0 && (
+        <section aria-labelledby="models-title">
+          <h2 id="models-title">
+            Models <span className="about">{count(log.models.size)}</span>
+          </h2>
+          <div className="models">
+            {[...log.models.values()].map((model) => (
+              <ModelView key={model.key} model={model} />
+            ))}
+          </div>
+        </section>
+      )}
+      <Timeline watcher={watcher} log={log} />
+    </>
+  );
+}
+
+function ProgressView({ watcher, log }: { watcher: Watcher; log: SessionLog }) {
+  const { progress, sessionId, eventsShown, eventsSkipped } = log;
+  return (
+    <section className="card progress" aria-labelledby="session-id">
+      <div className="head">
+        <h2 id="session-id">{sessionId}</h2>
+        {progress && <Status status={progress.status} />}
+      </div>
+      {watcher.followsDemo && <p className="about">The demo’s session; the next one follows by itself.</p>}
+      <div className="bar">
+        <progress id="bar" max={100} value={progress?.progress ?? 0} aria-label="Progress" />
+        <strong id="percent">{progress ? percent(progress.progress) : '–'}</strong>
+      </div>
+      {watcher.refusal ? (
+        <p className="refusal" role="alert">
+          {watcher.refusal}
+        </p>
+      ) : (
+        eventsShown === 0 && <p className="about">Waiting for the first event.</p>
+      )}
+      {progress && progress.prompts.total > 0 && <PromptsView prompts={progress.prompts} />}
+      <p className="about">
+        <span id="events-shown" data-count={eventsShown}>
+          {counted(eventsShown, 'event')}
+        </span>
+        {eventsSkipped > 0 && `, ${count(eventsSkipped)} superseded and left out`}
+        {log.updatedAt && ` · the last at ${clock(log.updatedAt)}`}
+      </p>
+    </section>
+  );
+}
+
+const PROMPT_STATES = ['completed', 'processing', 'pending', 'failed'] as const;
+
+function PromptsView({ prompts }: { prompts: Prompts }) {
+  return (
+    <div className="prompts">
+      <div className="parts" aria-hidden="true">
+        {PROMPT_STATES.filter((state) => prompts[state] > 0).map((state) => (
+          <span key={state} data-status={state} style={{ flexGrow: prompts[state] }} />
+        ))}
+      </div>
+      <dl>
+        <div>
+          <dt>prompts</dt>
+          <dd>{count(prompts.total)}</dd>
+        </div>
+        {PROMPT_STATES.map((state) => (
+          <div key={state} data-status={state}>
+            <dt>
+              <span className="dot" aria-hidden="true" />
+              {state}
+            </dt>
+            <dd>{count(prompts[state])}</dd>
+          </div>
+        ))}
+      </dl>
+    </div>
+  );
+}
+
+const ModelView = memo(function ModelView({ model }: { model: Model }) {
+  return (
+    <article className="card model" data-status={model.status} aria-label={`Model ${model.name}`}>
+      <div className="head">
+        <h3>{model.name}</h3>
+        <Status status={model.status} />
+      </div>
+      <p className="about">
+        {[model.provider, model.runId && `run ${model.runId}`, model.durationMs !== null && duration(model.durationMs)]
+          .filter(Boolean)
+          .join(' · ')}
+      </p>
+      {model.text && <p className="text">{model.text}</p>}
+      {model.error && <p className="text failure">{model.error}</p>}
+    </article>
+  );
+});
+
+const EndView = memo(function EndView({ end }: { end: End }) {
+  return (
+    <section className="card end" data-kind={end.kind} aria-live="polite" aria-labelledby="end-title">
+      <h2 id="end-title">{ENDS[end.kind]}</h2>
+      <pre id="end-text" tabIndex={0}>
+        {end.text}
+      </pre>
+    </section>
+  );
+});
+
+// Drawn again a few times a second only: nobody reads faster.
+const Timeline = memo(function Timeline({ watcher, log }: { watcher: Watcher; log: SessionLog }) {
+  useChanges(watcher.timelineChanges);
+  const entries = log.timeline.slice(-TIMELINE_ENTRIES_MAX).reverse();
+  return (
+    <section aria-labelledby="events-title">
+      <h2 id="events-title">
+        Events{' '}
+        <span className="about">{log.eventsShown > entries.length ? `the last ${count(entries.length)}` : count(entries.length)}</span>
+      </h2>
+      <ol id="events" className="card timeline" tabIndex={0} aria-label="Events, the newest first">
+        {entries.map((entry) => (
+          <EntryView key={entry.key} entry={entry} />
+        ))}
+      </ol>
+    </section>
+  );
+});
+
+const EntryView = memo(function EntryView({ entry }: { entry: Entry }) {
+  return (
+    <li data-sequence={entry.sequence} data-skipped={entry.skipped || undefined}>
+      <span className="sequence">{entry.sequence}</span>
+      <time dateTime={entry.timestamp}>{clock(entry.timestamp)}</time>
+      <span className="name">{entry.name}</span>
+      <span className="summary">{entry.summary}</span>
+      {entry.skipped > 0 && <span className="skipped">before it {counted(entry.skipped, 'event')} superseded, left out</span>}
+    </li>
+  );
+});
