@@ -11,6 +11,7 @@ import { authorization, currentToken, keepToken } from './token';
 
 const ANSWER_MS_MAX = 10_000;
 const POINTER_CHECK_MS = 60_000;
+const SENT_AWAY_MS = 3_000;
 const TIMELINE_INTERVAL_MS = 250;
 const HAPPENINGS_MAX = 20;
 
@@ -97,6 +98,7 @@ export class Watcher {
     this.log = sessionId ? new SessionLog(sessionId) : null;
     this.refusal = '';
     this.returns = [];
+    this.lostAt = 0;
     if (this.socket.connected) this.subscribe();
     this.changed();
   }
@@ -161,6 +163,8 @@ export class Watcher {
       this.lostFrom = this.log?.position ?? null;
       this.lostSeen = this.log?.eventsShown ?? 0;
       this.lostSkipped = this.log?.eventsSkipped ?? 0;
+      // Sent away by the server (for a limit), the client does not come back by itself.
+      if (!this.socket.active) setTimeout(() => this.socket.connect(), SENT_AWAY_MS);
     });
     this.socket.on('connect_error', (error) => {
       if (error.message === 'unauthorized') this.setState('unauthorized', '');
@@ -267,7 +271,9 @@ export class Watcher {
       const isOfThis = !data.sessionId || data.sessionId === this.log?.sessionId;
       if (name === 'error' && isOfThis) this.refusal = (data as unknown as { error: string }).error;
     } else if (data.sessionId === this.log?.sessionId) {
-      if (this.log.add(name, data) === 'gap' && !this.isAskingAgain) {
+      const accepted = this.log.add(name, data);
+      if (accepted === 'shown') this.refusal = '';
+      if (accepted === 'gap' && !this.isAskingAgain) {
         this.subscribe();
         this.isAskingAgain = true;
       }
