@@ -11,6 +11,8 @@ const EVENTS_PER_BATCH = 50;
 const EVENTS = SECONDS * BATCHES_PER_S * EVENTS_PER_BATCH;
 const MODELS = ['a', 'b', 'c', 'd'];
 const GAP_MS_MAX = 500;
+// Of the frames that an empty page has.
+const FRAMES_SHARE_MIN = 0.2;
 
 // From now on: the longest time between two animation frames, in window.longestGapMs.
 function watchFrames(page) {
@@ -74,9 +76,9 @@ testOn('serve', 'The page stays alive at 1,000 events a second, and shows every 
       `${EVENTS} events in ${Math.round(tookMs)} ms; the page: ${JSON.stringify(ofPage)}, an empty one: ${JSON.stringify(ofEmpty)}`,
     );
     // A machine that is busy with other things holds up an empty page too.
-    const limitMs = GAP_MS_MAX + 2 * ofEmpty.longestGapMs;
+    const limitMs = GAP_MS_MAX + 3 * ofEmpty.longestGapMs;
     assert.ok(ofPage.longestGapMs <= limitMs, `${ofPage.longestGapMs} ms > ${limitMs} ms`);
-    assert.ok(ofPage.frames > 10, `${ofPage.frames} frames`);
+    assert.ok(ofPage.frames >= FRAMES_SHARE_MIN * ofEmpty.frames, `${ofPage.frames} of ${ofEmpty.frames} frames`);
 
     // Nothing was lost on the way, and what is in the document is bounded.
     const whole = Array.from({ length: EVENTS / MODELS.length }, (_, i) => `${i} `).join('');
