@@ -118,6 +118,7 @@ testOn(
       await open(sessionId);
       await text(page, '#percent', '30 %');
       await text(page, '.model .text', '<b>not markup</b>');
+      await page.locator('#events li[data-sequence="2"]').waitFor();
       assert.deepEqual(await sequences(page), numbersTo(2));
       await deployment.restartEdge();
       const again = publisherTo(deployment);
