@@ -191,6 +191,7 @@ TEXT = CPP | {
     ".js",
     ".mjs",
     ".ts",
+    ".tsx",
     ".css",
     ".html",
     ".txt",
@@ -301,7 +302,7 @@ def check_purity(source):
 
 def check_size(source):
     if (
-        source.suffix in CPP | {".proto", ".py", ".js", ".mjs", ".ts"}
+        source.suffix in CPP | {".proto", ".py", ".js", ".mjs", ".ts", ".tsx"}
         and len(source.lines) > FILE_LINES_MAX
     ):
         yield FILE_LINES_MAX + 1, f"{len(source.lines)} lines; at most {FILE_LINES_MAX}"
