@@ -4,32 +4,19 @@
 // functions here are found before the shared library's, by our code, by gRPC and by Abseil itself; each calls the
 // library's between the two annotations that ThreadSanitizer has for it. What a thread does between them is ignored,
 // but for the conditions of waiters, which Abseil evaluates in whichever thread unlocks: Condition::Eval steps out.
-// tests/tools/tsan_test.cc holds it to both: that a lock orders, and that nothing else is taken to.
+// tsan_abseil_test.cc holds it to both: that a lock orders, and that nothing else is taken to.
 
-#include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
-
-#include <cstdio>
-#include <cstdlib>
-#include <utility>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "tests/support/tsan_library.h"
 
 namespace absl {
 ABSL_NAMESPACE_BEGIN
 namespace {
 
-// The shared library's function of this mangled name: of type void(Mutex*) for a method Mutex::Lock().
-template <typename Function>
-Function* Library(const char* name) {
-  void* const found = dlsym(RTLD_NEXT, name);
-  if (found == nullptr) {
-    std::fprintf(stderr, "tests/support/tsan_abseil.cc: no %s: this Abseil has another inline namespace?\n", name);
-    std::abort();
-  }
-  return reinterpret_cast<Function*>(found);
-}
+using sessioncast::test::Library;
 
 class Operation;
 // The operation that this thread is in the middle of.

@@ -1,4 +1,4 @@
-// Of tsan_abseil.cc, in the preset `tsan` only: what Abseil's locks order is no race, and what they do not order is one.
+// Of tsan_abseil.cc, in the preset `tsan` only: what Abseil's locks order is no race, what they do not order is one.
 
 #include <gtest/gtest.h>
 
