@@ -1,5 +1,6 @@
-// As tsan_abseil.cc, for gRPC: what was done before a batch of a call was started comes before what is done once it has
-// ended. gRPC's own order from one to the other is in atomics of libraries that are not compiled for ThreadSanitizer.
+// As tsan_abseil.cc, for gRPC, whose own order is in atomics of libraries that are not compiled for ThreadSanitizer: what
+// was done before a batch of a call was started comes before what is done once it has ended; all of a call before its
+// OnDone; all calls before the server has shut down.
 //
 // The tag of a batch is what one end has in common with the other. Of a completion queue for callbacks it is a functor,
 // which is told by what it runs; an acquire is put before that.
@@ -7,6 +8,7 @@
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc.h>
 #include <grpc/slice.h>
+#include <grpcpp/server.h>
 #include <grpcpp/support/server_callback.h>
 #include <sanitizer/tsan_interface.h>
 
@@ -89,4 +91,17 @@ void grpc::internal::ServerCallbackCall::ScheduleOnDone(bool inline_ondone) {
     "_ZN4grpc8internal18ServerCallbackCall14ScheduleOnDoneEb");
   __tsan_acquire(&callbacks_outstanding_);
   library(this, inline_ondone);
+}
+
+// Each call that it took is counted by a server, which waits for all when it is shut down.
+void grpc::Server::UnrefWithPossibleNotify() {
+  static auto* const library = Library<void(Server*)>("_ZN4grpc6Server23UnrefWithPossibleNotifyEv");
+  __tsan_release(&shutdown_refs_outstanding_);
+  library(this);
+}
+
+void grpc::Server::UnrefAndWaitLocked() {
+  static auto* const library = Library<void(Server*)>("_ZN4grpc6Server18UnrefAndWaitLockedEv");
+  library(this);
+  __tsan_acquire(&shutdown_refs_outstanding_);
 }
