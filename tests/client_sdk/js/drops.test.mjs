@@ -1,0 +1,144 @@
+// Whatever happens to the connection, an edge or control: nothing is missing, nothing comes twice.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+
+import { testOn, testOnBoth, until } from '../../support/processes.mjs';
+import { events, publisherTo } from '../../e2e/publisher.mjs';
+import { Middleman } from './middleman.mjs';
+import { clientOf, live, recorded, sequences, upTo } from './sdk.mjs';
+
+const tokens = async (publisher, sessionId, from, to) => {
+  for (let n = from; n <= to; n += 1) await publisher.publish(sessionId, events.custom('token', { n }));
+};
+const connectionIs = (session, connection) =>
+  until(() => session.connection === connection, `${connection}, is ${session.connection}`);
+
+for (const recovery of [false, true]) {
+  const how = recovery ? 'recovered' : 'new';
+  testOn('daemons', `An edge that is killed: goes on after its position, on a ${how} connection`, async (deployment) => {
+    const publisher = publisherTo(deployment);
+    const sessionId = randomUUID();
+    const client = clientOf(deployment, { recovery });
+    const session = client.session(sessionId);
+    const seen = recorded(session);
+    const connections = [];
+    session.on('change', ({ connection }) => connections.at(-1) !== connection && connections.push(connection));
+    await live(session);
+    await tokens(publisher, sessionId, 1, 5);
+    await until(() => seen.length === 5, 'five events');
+    for (let round = 1; round <= 2; round += 1) {
+      await deployment.edge.kill();
+      await connectionIs(session, 'reconnecting');
+      await tokens(publisher, sessionId, 1, 5);
+      await deployment.startEdge();
+      await live(session);
+      assert.equal(client.socket.recovered === true, recovery);
+      await tokens(publisher, sessionId, 1, 5);
+      await until(() => seen.length >= 5 + 10 * round, 'ten events more');
+    }
+    await publisher.publish(sessionId, events.completed({}));
+    await connectionIs(session, 'ended');
+    assert.deepEqual(sequences(seen), upTo(26));
+    assert.deepEqual(connections, ['live', 'reconnecting', 'live', 'reconnecting', 'live', 'ended']);
+  });
+}
+
+testOn('daemons', 'Control that is killed: the socket stays, and it goes on', async (deployment) => {
+  const publisher = publisherTo(deployment);
+  const sessionId = randomUUID();
+  const client = clientOf(deployment);
+  const session = client.session(sessionId);
+  const seen = recorded(session);
+  await live(session);
+  const { id } = client.socket;
+  await tokens(publisher, sessionId, 1, 3);
+  await deployment.control.kill();
+  const early = client.session(randomUUID()); // waits for control
+  await deployment.startControl();
+  const again = publisherTo(deployment);
+  await tokens(again, sessionId, 4, 6);
+  await until(() => seen.length === 6, 'six events');
+  await live(early);
+  assert.deepEqual(sequences(seen), upTo(6));
+  assert.equal(client.socket.id, id);
+});
+
+testOn('serve', 'What is lost on the way is noticed and read again; what comes twice is dropped', async (deployment) => {
+  const publisher = publisherTo(deployment);
+  const sessionId = randomUUID();
+  let tampered = 0;
+  const middleman = await Middleman.before(deployment, (frame) => {
+    const [, sequence] = frame.match(/^42\["token",.*"sequence":(\d+)/) ?? [];
+    if (sequence === '3' && tampered++ === 0) return [];
+    return sequence ? [frame, frame] : [frame];
+  });
+  const session = clientOf(deployment, {}, middleman.url).session(sessionId);
+  const seen = recorded(session);
+  await live(session);
+  await tokens(publisher, sessionId, 1, 6);
+  await until(() => seen.length >= 6, 'six events');
+  await tokens(publisher, sessionId, 7, 7);
+  await until(() => seen.length >= 7, 'seven events');
+  assert.deepEqual(sequences(seen), upTo(7));
+  assert.equal(tampered, 2, 'the third was lost once, and asked for again');
+});
+
+testOnBoth('A position of another epoch: resync, and the state begins anew', async (deployment) => {
+  const publisher = publisherTo(deployment);
+  const sessionId = randomUUID();
+  await publisher.publish(sessionId, events.progress(10));
+  await publisher.publish(sessionId, events.result('a', 'COMPLETED', 'Hello'));
+  const session = clientOf(deployment).session(sessionId, { after: { epoch: 'AAAAAAAA', sequence: 40 } });
+  const seen = recorded(session);
+  await until(() => session.state.modelResults.length === 1, 'the state');
+  assert.deepEqual(seen.map(({ kind }) => kind), ['resync', 'progress', 'model_result']);
+  assert.equal(session.position.sequence, 2);
+  await publisher.publish(sessionId, events.progress(20));
+  await until(() => session.state.progress.progress === 20, 'it goes on');
+});
+
+testOn('daemons', 'A position that is not kept any more after a drop: resync, and no state of before', async (deployment) => {
+  const publisher = publisherTo(deployment);
+  const sessionId = randomUUID();
+  const session = clientOf(deployment).session(sessionId);
+  const seen = recorded(session);
+  await publisher.publish(sessionId, events.clarification('q', 'Which?'));
+  await until(() => session.state.clarifications.length === 1, 'the question');
+  await deployment.edge.kill();
+  await connectionIs(session, 'reconnecting');
+  await publisher.call('cancelClarification', { sessionId, clarificationId: 'q' });
+  await tokens(publisher, sessionId, 1, 40);
+  const states = [];
+  session.on('resync', () => states.push(session.state));
+  await deployment.startEdge();
+  await until(() => session.state.clarifications[0]?.status === 'answered', 'how the question ended');
+  assert.equal(states.length, 1);
+  assert.deepEqual(states[0].clarifications, []);
+  assert.ok(seen.some(({ kind }) => kind === 'resync'));
+}, { controlFlags: ['--history_kept_events_max=16'] });
+
+testOn('daemons', 'A hundred sessions come back after a drop within what the server allows', async (deployment) => {
+  const publisher = publisherTo(deployment);
+  const client = clientOf(deployment);
+  const sessions = upTo(100).map((i) => client.session(`session-${i}`));
+  const refusals = [];
+  client.socket.on('error', (refusal) => refusals.push(refusal));
+  await Promise.all(sessions.map(live));
+  await deployment.edge.kill();
+  await connectionIs(sessions[99], 'reconnecting');
+  await deployment.startEdge();
+  await Promise.all(sessions.map(live));
+  const last = recorded(sessions[99]);
+  await publisher.publish('session-100', events.progress(1));
+  await until(() => last.length === 1, 'an event of the last');
+  assert.deepEqual(refusals, []);
+});
+
+testOn('serve', 'An edge that allows less than expected is asked again later', async (deployment) => {
+  const client = clientOf(deployment);
+  const sessions = upTo(4).map((i) => client.session(`session-${i}`));
+  await Promise.all(sessions.map(live));
+  sessions[0].close();
+  const fifth = client.session('session-5');
+  await live(fifth);
+}, { edgeFlags: ['--sessions_max=4', '--subscribes_per_s_max=1'] });
