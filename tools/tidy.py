@@ -183,7 +183,7 @@ UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
 
 # --- Reading the tree
 
-SKIPPED_DIRECTORIES = {"node_modules", "build", "__pycache__", "sessioncast-data"}
+SKIPPED_DIRECTORIES = {"node_modules", "build", "dist", "__pycache__", "sessioncast-data"}
 CPP = {".h", ".cc"}
 TEXT = CPP | {
     ".proto",
