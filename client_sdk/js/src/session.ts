@@ -39,6 +39,7 @@ export class Session implements AsyncIterable<SessionItem> {
     return this.#shared.view.state;
   }
 
+  /** How reading goes. After {@link close} it stays as it was. */
   get connection(): Connection {
     return this.#shared.view.connection;
   }

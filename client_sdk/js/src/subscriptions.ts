@@ -119,9 +119,10 @@ export class Subscriptions {
     this.#pumpSoon();
   }
 
+  /** What is shown stays as it is. */
   close(): void {
-    this.disconnected();
     this.#entries.clear();
+    this.disconnected();
   }
 
   // --- What arrives

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 
 import { testOn, testOnBoth, until } from '../../support/processes.mjs';
 import { events, publisherTo } from '../../e2e/publisher.mjs';
+import { random } from '../../e2e/random.mjs';
 import { Middleman } from './middleman.mjs';
 import { clientOf, live, recorded, sequences, upTo } from './sdk.mjs';
 
@@ -83,6 +84,47 @@ testOn('serve', 'What is lost on the way is noticed and read again; what comes t
   assert.equal(tampered, 2, 'the third was lost once, and asked for again');
 });
 
+for (const recovery of [false, true]) {
+  testOn('serve', `Frames lost, repeated and connections cut at random: each event once, in order (recovery: ${recovery})`, async (deployment) => {
+    const publisher = publisherTo(deployment);
+    const sessionIds = [randomUUID(), randomUUID(), randomUUID()];
+    const seed = Number(process.env.SESSIONCAST_SEED ?? Math.floor(Math.random() * 2 ** 32));
+    const next = random(seed);
+    const cut = { now: () => {} };
+    const middleman = await Middleman.before(deployment, (frame) => {
+      if (!/^42\["(token|progress)",/.test(frame)) return [frame];
+      const luck = next();
+      if (luck < 0.02) cut.now();
+      if (luck < 0.1) return [];
+      return luck < 0.2 ? [frame, frame] : [frame];
+    });
+    cut.now = () => middleman.cut();
+    const client = clientOf(deployment, { recovery }, middleman.url);
+    const sessions = sessionIds.map((id) => client.session(id, { after: { epoch: '', sequence: 0 } }));
+    const seen = sessions.map(recorded);
+    for (let n = 1; n <= 100; n += 1) {
+      for (const id of sessionIds) await publisher.publish(id, n % 3 ? events.custom('token', { n }) : events.progress(n));
+    }
+    for (const id of sessionIds) await publisher.publish(id, events.completed({}));
+    const where = () => JSON.stringify({ seed, positions: sessions.map(({ position, connection }) => [position, connection]) });
+    try {
+      await until(() => sessions.every(({ connection }) => connection === 'ended'), 'all have ended');
+      for (const each of seen) {
+        let last = 0;
+        for (const { kind, payload } of each) {
+          assert.notEqual(kind, 'resync');
+          assert.ok(payload.sequence > last && payload.sequence <= last + 1 + (payload.skipped ?? 0));
+          last = payload.sequence;
+        }
+        assert.equal(last, 101);
+      }
+    } catch (error) {
+      console.error(where());
+      throw error;
+    }
+  });
+}
+
 testOnBoth('A position of another epoch: resync, and the state begins anew', async (deployment) => {
   const publisher = publisherTo(deployment);
   const sessionId = randomUUID();
@@ -142,3 +184,15 @@ testOn('serve', 'An edge that allows less than expected is asked again later', a
   const fifth = client.session('session-5');
   await live(fifth);
 }, { edgeFlags: ['--sessions_max=4', '--subscribes_per_s_max=1'] });
+
+testOn('serve', 'Sessions that come and go are no more than the server allows', async (deployment) => {
+  const client = clientOf(deployment);
+  const refusals = [];
+  client.socket.on('error', (refusal) => refusals.push(refusal));
+  for (const batch of upTo(13)) {
+    const sessions = upTo(10).map((i) => client.session(`session-${batch}-${i}`));
+    await Promise.all(sessions.map(live));
+    for (const session of sessions) session.close();
+  }
+  assert.deepEqual(refusals, []);
+});

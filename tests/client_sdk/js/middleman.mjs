@@ -34,8 +34,13 @@ export class Middleman {
 
   #server;
 
-  close() {
+  // Every connection is lost.
+  cut() {
     for (const client of this.#server.clients) client.terminate();
+  }
+
+  close() {
+    this.cut();
     this.#server.close();
   }
 }
