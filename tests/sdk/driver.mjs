@@ -5,13 +5,18 @@
 // {"epoch", "sequence", "kind", "n" (a custom event's data.n), "skipped" (if above 0)}, {"resync": {"epoch", "sequence"}}, and at the
 // session's end {"end": true}. Without a position it reads from the first event. With --pause_ms it is busy for so long with each event,
 // as a page is: it blocks its thread, and takes nothing from its connection meanwhile.
-import { writeSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const ROOT = process.env.SESSIONCAST_ROOT ?? fileURLToPath(new URL('../..', import.meta.url));
-const SDK = process.env.SESSIONCAST_SDK_JS ?? path.join(ROOT, 'build/dev/sdk_js');
+// As it is staged by the build: beside the programs, if they are of a build directory.
+const SDK = [
+  process.env.SESSIONCAST_SDK_JS,
+  process.env.SESSIONCAST_BIN && path.join(process.env.SESSIONCAST_BIN, '../sdk_js'),
+  path.join(ROOT, 'build/dev/sdk_js'),
+].find((directory) => directory && existsSync(directory));
 const { SessionClient } = await import(pathToFileURL(path.join(SDK, 'dist/index.js')));
 
 const USAGE = 'usage: driver.mjs read --edge=URL --session=ID [--after_epoch=E --after_sequence=N] [--pause_ms=P]';

@@ -36,11 +36,14 @@ interface Entry {
   phase: Phase;
   /** Counts what was asked, so that a late acknowledgement is told from the one that is awaited. */
   asked: number;
+  /** The subscription is of no use, though the session is wanted. */
+  mustLeave: boolean;
   /** How many have it open. */
   users: number;
   session: SharedSession | undefined;
 }
 
+const isSubscribed = ({ phase }: Entry) => phase === 'held' || phase === 'asked';
 const isWanted = (entry: Entry) => entry.users > 0 && entry.session?.ended === false;
 
 export class Subscriptions {
@@ -58,7 +61,10 @@ export class Subscriptions {
   /** Each open() is followed by one release(). */
   open(id: string, after: Position | undefined): SharedSession {
     let entry = this.#entries.get(id);
-    if (!entry) this.#entries.set(id, (entry = { id, phase: 'none', asked: 0, users: 0, session: undefined }));
+    if (!entry) {
+      entry = { id, phase: 'none', asked: 0, mustLeave: false, users: 0, session: undefined };
+      this.#entries.set(id, entry);
+    }
     entry.users += 1;
     if (!entry.session) {
       entry.session = new SharedSession(id, after);
@@ -88,6 +94,7 @@ export class Subscriptions {
     this.#unsubscribes = new Rate(PER_SECOND_MAX, BURST_MAX);
     for (const entry of this.#entries.values()) {
       // Wanted ones are asked for all the same: the answer says where they are.
+      entry.mustLeave = false;
       entry.phase = isRecovered && entry.phase === 'lost' && !isWanted(entry) ? 'held' : 'none';
     }
     this.retryRefused();
@@ -131,7 +138,10 @@ export class Subscriptions {
     const entry = this.#entries.get(payload.sessionId);
     if (entry?.phase !== 'asked' || !entry.session) return;
     entry.phase = 'held';
-    if (!entry.session.subscribed(payload)) this.#askAgain(entry);
+    if (entry.session.subscribed(payload)) return;
+    // A recovered subscription goes on with what it has begun to give, whatever position is asked for: only another one begins there.
+    entry.mustLeave = true;
+    this.#pumpSoon();
   }
 
   unsubscribed(id: string): void {
@@ -183,7 +193,7 @@ export class Subscriptions {
     const entries = [...this.#entries.values()];
     if (this.#isConnected) {
       const now = performance.now();
-      const leave = entries.filter((entry) => !isWanted(entry) && (entry.phase === 'held' || entry.phase === 'asked'));
+      const leave = entries.filter((entry) => isSubscribed(entry) && (entry.mustLeave || !isWanted(entry)));
       const ask = entries.filter((entry) => isWanted(entry) && entry.phase === 'none');
       const waitMs = Math.max(
         this.#each(leave, now, this.#unsubscribes, (entry) => this.#unsubscribe(entry)),
@@ -226,9 +236,12 @@ export class Subscriptions {
 
   #unsubscribe(entry: Entry): void {
     entry.phase = 'leaving';
+    entry.mustLeave = false;
     const asked = (entry.asked += 1);
     this.socket.emit('unsubscribe', entry.id, (answer) => {
-      if ('error' in answer && entry.asked === asked && entry.phase === 'leaving') this.#pause(entry, 'held');
+      if (!('error' in answer) || entry.asked !== asked || entry.phase !== 'leaving') return;
+      entry.mustLeave = true;
+      this.#pause(entry, 'held');
     });
   }
 

@@ -84,6 +84,37 @@ testOn('serve', 'What is lost on the way is noticed and read again; what comes t
   assert.equal(tampered, 2, 'the third was lost once, and asked for again');
 });
 
+testOn('serve', 'What a recovery gives and is lost on the way is read again', async (deployment) => {
+  const publisher = publisherTo(deployment);
+  const sessionId = randomUUID();
+  const lost = new Set();
+  const middleman = await Middleman.before(deployment, (frame) => {
+    const [, sequence] = frame.match(/^42\["token",.*"sequence":(\d+)/) ?? [];
+    if (!['3', '4'].includes(sequence) || lost.has(sequence)) return [frame];
+    lost.add(sequence);
+    return [];
+  });
+  const client = clientOf(deployment, { recovery: true }, middleman.url);
+  const session = client.session(sessionId);
+  const seen = recorded(session);
+  await live(session);
+  await tokens(publisher, sessionId, 1, 2);
+  await until(() => seen.length === 2, 'two events');
+  client.socket.io.reconnection(false);
+  middleman.cut();
+  await connectionIs(session, 'reconnecting');
+  await tokens(publisher, sessionId, 3, 4);
+  client.socket.io.reconnection(true);
+  client.connect();
+  await until(() => seen.length === 4, 'four events');
+  assert.equal(client.socket.recovered, true);
+  assert.deepEqual([...lost], ['3', '4']);
+  await live(session);
+  await tokens(publisher, sessionId, 5, 5);
+  await until(() => seen.length === 5, 'it goes on');
+  assert.deepEqual(sequences(seen), upTo(5));
+});
+
 for (const recovery of [false, true]) {
   testOn('serve', `Frames lost, repeated and connections cut at random: each event once, in order (recovery: ${recovery})`, async (deployment) => {
     const publisher = publisherTo(deployment);
