@@ -25,25 +25,26 @@ const TOO_OFTEN = /^too often/;
  * - `none`: not subscribed
  * - `asked`: `subscribe` is on its way, or waits for control
  * - `held`: subscribed
+ * - `doubtful`: subscribed perhaps; asking again tells
  * - `leaving`: `unsubscribe` is on its way; what still comes is not for whoever opens the session next
  * - `refused`: not tried again by itself on this connection
  * - `lost`: the connection is, with what it held; a recovered one has it again
  */
-type Phase = 'none' | 'asked' | 'held' | 'leaving' | 'refused' | 'lost';
+type Phase = 'none' | 'asked' | 'held' | 'doubtful' | 'leaving' | 'refused' | 'lost';
 
 interface Entry {
   id: string;
   phase: Phase;
   /** Counts what was asked, so that a late acknowledgement is told from the one that is awaited. */
   asked: number;
-  /** The subscription is of no use, though the session is wanted. */
+  /** The subscription is of no use to who has the session open now, if anybody. */
   mustLeave: boolean;
   /** How many have it open. */
   users: number;
   session: SharedSession | undefined;
 }
 
-const isSubscribed = ({ phase }: Entry) => phase === 'held' || phase === 'asked';
+const isSubscribed = ({ phase }: Entry) => phase === 'held' || phase === 'asked' || phase === 'doubtful';
 const isWanted = (entry: Entry) => entry.users > 0 && entry.session?.ended === false;
 
 export class Subscriptions {
@@ -93,9 +94,9 @@ export class Subscriptions {
     this.#subscribes = new Rate(PER_SECOND_MAX, BURST_MAX);
     this.#unsubscribes = new Rate(PER_SECOND_MAX, BURST_MAX);
     for (const entry of this.#entries.values()) {
-      // Wanted ones are asked for all the same: the answer says where they are.
-      entry.mustLeave = false;
-      entry.phase = isRecovered && entry.phase === 'lost' && !isWanted(entry) ? 'held' : 'none';
+      const isHeldPerhaps = isRecovered && entry.phase === 'lost';
+      entry.phase = isHeldPerhaps ? 'doubtful' : 'none';
+      entry.mustLeave = isHeldPerhaps && entry.mustLeave;
     }
     this.retryRefused();
     this.#pumpSoon();
@@ -175,7 +176,7 @@ export class Subscriptions {
   // --- The pump
 
   #askAgain(entry: Entry): void {
-    entry.phase = 'none';
+    entry.phase = 'doubtful';
     this.#pumpSoon();
   }
 
@@ -194,7 +195,7 @@ export class Subscriptions {
     if (this.#isConnected) {
       const now = performance.now();
       const leave = entries.filter((entry) => isSubscribed(entry) && (entry.mustLeave || !isWanted(entry)));
-      const ask = entries.filter((entry) => isWanted(entry) && entry.phase === 'none');
+      const ask = entries.filter((entry) => isWanted(entry) && (entry.phase === 'none' || entry.phase === 'doubtful') && !entry.mustLeave);
       const waitMs = Math.max(
         this.#each(leave, now, this.#unsubscribes, (entry) => this.#unsubscribe(entry)),
         this.#each(ask, now, this.#subscribes, (entry) => this.#subscribe(entry)),
@@ -204,6 +205,8 @@ export class Subscriptions {
     for (const entry of entries) {
       if (entry.users > 0) continue;
       entry.session = undefined;
+      // Who opens it next begins anew.
+      entry.mustLeave = entry.phase !== 'leaving';
       if (entry.phase === 'none' || entry.phase === 'refused') this.#entries.delete(entry.id);
     }
   }
@@ -228,7 +231,7 @@ export class Subscriptions {
     const asked = (entry.asked += 1);
     this.socket.emit('subscribe', entry.session!.request(), (answer) => {
       if (!('error' in answer) || entry.asked !== asked || entry.phase !== 'asked') return;
-      if (TOO_OFTEN.test(answer.error)) return this.#pause(entry, 'none');
+      if (TOO_OFTEN.test(answer.error)) return this.#pause(entry, 'doubtful');
       entry.phase = 'refused';
       entry.session?.refused(answer.error);
     });
