@@ -22,7 +22,7 @@ export async function bundled(options) {
 // tsc as a user runs it; fails with what it says.
 export async function compile(args, cwd) {
   const tsc = path.join(ROOT, 'examples/react/node_modules/typescript/bin/tsc');
-  const { code, output } = await run(process.execPath, [tsc, ...args], { cwd, ms: 120_000 });
+  const { code, output } = await run(process.execPath, [tsc, ...args], { cwd, ms: 600_000 });
   if (code !== 0) throw new Error(`tsc ${args.join(' ')}\n${output}`);
 }
 

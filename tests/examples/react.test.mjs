@@ -9,9 +9,9 @@ import { events, publisherTo } from '../e2e/publisher.mjs';
 import { bundled, compile, open, shows } from './browser.mjs';
 
 const DIRECTORY = path.join(ROOT, 'examples/react');
+await compile(['-p', '.', '--skipLibCheck'], DIRECTORY);
 
 testOn('daemons', 'The app shows a session, takes an answer, and goes on after its edge was killed', async (deployment) => {
-  await compile(['-p', '.', '--skipLibCheck'], DIRECTORY);
   const script = await bundled({ entryPoints: [path.join(DIRECTORY, 'src/main.tsx')] });
   const html = readFileSync(path.join(DIRECTORY, 'index.html'), 'utf8');
   const publisher = publisherTo(deployment);

@@ -62,7 +62,7 @@ const link = (project, ...names) => {
 };
 
 async function succeeds(command, args, options) {
-  const { code, output } = await run(command, args, { ms: 120_000, ...options });
+  const { code, output } = await run(command, args, { ms: 600_000, ...options });
   assert.equal(code, 0, `${command} ${args.join(' ')}\n${output}`);
   return output;
 }
@@ -127,4 +127,4 @@ async function works(deployment) {
   await tsc(project, BUNDLER, 'program.ts', 'component.ts');
 }
 
-testWith(() => new Deployment('serve'), "The package works in a stranger's project", works, 280_000);
+testWith(() => new Deployment('serve'), "The package works in a stranger's project", works, 850_000);
