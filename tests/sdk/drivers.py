@@ -71,6 +71,10 @@ class Driver:
             self._ended = True
             self._changed.set()
 
+    @property
+    def ended(self):
+        return self._ended
+
     async def until(self, holds, seconds=PATIENCE_S):
         """Waits until `holds(lines)`; fails if the driver ends before."""
 

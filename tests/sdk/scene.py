@@ -93,11 +93,11 @@ class Scene:
             f"--key_prefix={key_prefix}",
         )
 
-    async def connected(self, line):
-        """Waits for a connection by way of the line."""
+    async def connected(self, line, driver=None):
+        """Waits for a connection by way of the line, or until the driver that makes them has ended."""
 
         async def look():
-            while not line.links:
+            while not line.links and not (driver and driver.ended):
                 await asyncio.sleep(0.005)
 
         await asyncio.wait_for(look(), PATIENCE_S)
