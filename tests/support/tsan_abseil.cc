@@ -130,7 +130,7 @@ bool Mutex::ReaderTryLock() {
 // The condition waits in line with its owner, before that has the mutex: who evaluates it acquires what made it.
 void Mutex::LockWhen(const Condition& condition) {
   static auto* const library =
-    Library<void(Mutex*, const Condition&)>("_ZN4absl7debian35Mutex8LockWhenERKNS0_9ConditionE");
+      Library<void(Mutex*, const Condition&)>("_ZN4absl7debian35Mutex8LockWhenERKNS0_9ConditionE");
   __tsan_release(const_cast<Condition*>(&condition));
   const Operation operation(Kind::kLock, this);
   library(this, condition);
@@ -138,7 +138,7 @@ void Mutex::LockWhen(const Condition& condition) {
 
 bool Mutex::LockWhenWithTimeout(const Condition& condition, Duration timeout) {
   static auto* const library = Library<bool(Mutex*, const Condition&, Duration)>(
-    "_ZN4absl7debian35Mutex19LockWhenWithTimeoutERKNS0_9ConditionENS0_8DurationE");
+      "_ZN4absl7debian35Mutex19LockWhenWithTimeoutERKNS0_9ConditionENS0_8DurationE");
   __tsan_release(const_cast<Condition*>(&condition));
   const Operation operation(Kind::kLock, this);
   return library(this, condition, timeout);
@@ -146,7 +146,7 @@ bool Mutex::LockWhenWithTimeout(const Condition& condition, Duration timeout) {
 
 bool Mutex::LockWhenWithDeadline(const Condition& condition, Time deadline) {
   static auto* const library = Library<bool(Mutex*, const Condition&, Time)>(
-    "_ZN4absl7debian35Mutex20LockWhenWithDeadlineERKNS0_9ConditionENS0_4TimeE");
+      "_ZN4absl7debian35Mutex20LockWhenWithDeadlineERKNS0_9ConditionENS0_4TimeE");
   __tsan_release(const_cast<Condition*>(&condition));
   const Operation operation(Kind::kLock, this);
   return library(this, condition, deadline);
@@ -155,21 +155,21 @@ bool Mutex::LockWhenWithDeadline(const Condition& condition, Time deadline) {
 // A wait with a mutex that is held for reading would be reported as an unlock of what is not locked: there is none.
 void Mutex::Await(const Condition& condition) {
   static auto* const library =
-    Library<void(Mutex*, const Condition&)>("_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
+      Library<void(Mutex*, const Condition&)>("_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
   const Operation operation(Kind::kWait, this);
   library(this, condition);
 }
 
 bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
   static auto* const library = Library<bool(Mutex*, const Condition&, Duration)>(
-    "_ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE");
+      "_ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE");
   const Operation operation(Kind::kWait, this);
   return library(this, condition, timeout);
 }
 
 bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
   static auto* const library = Library<bool(Mutex*, const Condition&, Time)>(
-    "_ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE");
+      "_ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE");
   const Operation operation(Kind::kWait, this);
   return library(this, condition, deadline);
 }
@@ -191,14 +191,14 @@ void CondVar::Wait(Mutex* mutex) {
 
 bool CondVar::WaitWithTimeout(Mutex* mutex, Duration timeout) {
   static auto* const library = Library<bool(CondVar*, Mutex*, Duration)>(
-    "_ZN4absl7debian37CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE");
+      "_ZN4absl7debian37CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE");
   const Operation operation(Kind::kWait, mutex);
   return library(this, mutex, timeout);
 }
 
 bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {
   static auto* const library = Library<bool(CondVar*, Mutex*, Time)>(
-    "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE");
+      "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE");
   const Operation operation(Kind::kWait, mutex);
   return library(this, mutex, deadline);
 }
@@ -212,20 +212,20 @@ void Notification::Notify() {
 
 void Notification::WaitForNotification() const {
   static auto* const library =
-    Library<void(const Notification*)>("_ZNK4absl7debian312Notification19WaitForNotificationEv");
+      Library<void(const Notification*)>("_ZNK4absl7debian312Notification19WaitForNotificationEv");
   library(this);
   static_cast<void>(HasBeenNotified());
 }
 
 bool Notification::WaitForNotificationWithTimeout(Duration timeout) const {
   static auto* const library = Library<bool(const Notification*, Duration)>(
-    "_ZNK4absl7debian312Notification30WaitForNotificationWithTimeoutENS0_8DurationE");
+      "_ZNK4absl7debian312Notification30WaitForNotificationWithTimeoutENS0_8DurationE");
   return library(this, timeout) && HasBeenNotified();
 }
 
 bool Notification::WaitForNotificationWithDeadline(Time deadline) const {
   static auto* const library = Library<bool(const Notification*, Time)>(
-    "_ZNK4absl7debian312Notification31WaitForNotificationWithDeadlineENS0_4TimeE");
+      "_ZNK4absl7debian312Notification31WaitForNotificationWithDeadlineENS0_4TimeE");
   return library(this, deadline) && HasBeenNotified();
 }
 

@@ -101,11 +101,11 @@ TEST_F(TsanAbseilDeathTest, ALockThatWasTriedOrdersOnlyIfItWasTaken) {
     ++count_;
   };
   EXPECT_EXIT(
-    {
-      mutex_.Lock();
-      InTwoThreads(not_taken, not_taken);
-    },
-    kRace, "data race");
+      {
+        mutex_.Lock();
+        InTwoThreads(not_taken, not_taken);
+      },
+      kRace, "data race");
 }
 
 TEST_F(TsanAbseilDeathTest, WhoWaitsForAConditionSeesWhatWasDoneBeforeIt) {
@@ -122,15 +122,15 @@ TEST_F(TsanAbseilDeathTest, WhoWaitsForAConditionSeesWhatWasDoneBeforeIt) {
     };
   };
   const absl::Condition done(
-    +[](bool* done) { return *done; }, &done_);
+      +[](bool* done) { return *done; }, &done_);
   EXPECT_EXIT(InTwoThreads(finish, awaiting([&] { mutex_.LockWhen(done); })), kNoRace, "");
   EXPECT_EXIT(InTwoThreads(finish, awaiting([&] { mutex_.LockWhenWithTimeout(done, Long()); })), kNoRace, "");
   EXPECT_EXIT(InTwoThreads(finish, awaiting([&] { mutex_.LockWhenWithDeadline(done, Late()); })), kNoRace, "");
   EXPECT_EXIT(InTwoThreads(finish, awaiting([&] { mutex_.Lock(), mutex_.Await(done); })), kNoRace, "");
   EXPECT_EXIT(
-    InTwoThreads(finish, awaiting([&] { mutex_.Lock(), mutex_.AwaitWithTimeout(done, Long()); })), kNoRace, "");
+      InTwoThreads(finish, awaiting([&] { mutex_.Lock(), mutex_.AwaitWithTimeout(done, Long()); })), kNoRace, "");
   EXPECT_EXIT(
-    InTwoThreads(finish, awaiting([&] { mutex_.Lock(), mutex_.AwaitWithDeadline(done, Late()); })), kNoRace, "");
+      InTwoThreads(finish, awaiting([&] { mutex_.Lock(), mutex_.AwaitWithDeadline(done, Late()); })), kNoRace, "");
 }
 
 TEST_F(TsanAbseilDeathTest, AConditionThatWaitsInLineForTheMutexIsReadByWhoUnlocks) {
@@ -138,7 +138,7 @@ TEST_F(TsanAbseilDeathTest, AConditionThatWaitsInLineForTheMutexIsReadByWhoUnloc
   const auto come = [&] {
     while (!ended.load(std::memory_order_relaxed)) {
       absl::MutexLock lock(
-        &mutex_, absl::Condition(+[](int* count) { return *count >= 0; }, &count_));
+          &mutex_, absl::Condition(+[](int* count) { return *count >= 0; }, &count_));
     }
   };
   const auto turn = [] {
@@ -161,7 +161,7 @@ TEST_F(TsanAbseilDeathTest, AConditionThatWaitsInLineForTheMutexIsReadByWhoUnloc
 // Abseil evaluates it in whichever thread unlocks: there it counts as read under the mutex, and no more than that.
 TEST_F(TsanAbseilDeathTest, AConditionThatReadsWhatIsNotGuardedIsARace) {
   const absl::Condition counted(
-    +[](int* count) { return *count > 0; }, &count_);
+      +[](int* count) { return *count > 0; }, &count_);
   const auto await = [&] {
     absl::MutexLock lock(&mutex_);
     mutex_.AwaitWithTimeout(counted, absl::Milliseconds(1));
@@ -216,7 +216,7 @@ TEST_F(TsanAbseilDeathTest, WhoSeesANotificationSeesWhatWasDoneBeforeIt) {
   EXPECT_EXIT(InTwoThreads(notify, seeing([&] { notified_.WaitForNotificationWithTimeout(Long()); })), kNoRace, "");
   EXPECT_EXIT(InTwoThreads(notify, seeing([&] { notified_.WaitForNotificationWithDeadline(Late()); })), kNoRace, "");
   EXPECT_EXIT(InTwoThreads(notify, seeing([&] { while (!notified_.HasBeenNotified()) std::this_thread::yield(); })),
-    kNoRace, "");
+              kNoRace, "");
 }
 
 TEST_F(TsanAbseilDeathTest, ANotificationThatIsNotYetGivenOrdersNothing) {

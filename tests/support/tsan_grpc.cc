@@ -1,6 +1,6 @@
-// As tsan_abseil.cc, for gRPC, whose own order is in atomics of libraries that are not compiled for ThreadSanitizer: what
-// was done before a batch of a call was started comes before what is done once it has ended; all of a call before its
-// OnDone; all calls before the server has shut down.
+// As tsan_abseil.cc, for gRPC, whose own order is in atomics of libraries that are not compiled for ThreadSanitizer:
+// what was done before a batch of a call was started comes before what is done once it has ended; all of a call before
+// its OnDone; all calls before the server has shut down.
 //
 // The tag of a batch is what one end has in common with the other. Of a completion queue for callbacks it is a functor,
 // which is told by what it runs; an acquire is put before that.
@@ -19,9 +19,9 @@ using Run = void(grpc_completion_queue_functor*, int);
 extern "C" {
 // Private members of classes that are in headers only; a program that makes no such calls has none.
 [[gnu::weak]] Run RunWithSuccess asm(
-  "_ZN4grpc8internal22CallbackWithSuccessTag9StaticRunEP29grpc_completion_queue_functori");
+    "_ZN4grpc8internal22CallbackWithSuccessTag9StaticRunEP29grpc_completion_queue_functori");
 [[gnu::weak]] Run RunWithStatus asm(
-  "_ZN4grpc8internal21CallbackWithStatusTag9StaticRunEP29grpc_completion_queue_functori");
+    "_ZN4grpc8internal21CallbackWithStatusTag9StaticRunEP29grpc_completion_queue_functori");
 }
 
 using sessioncast::test::Library;
@@ -84,11 +84,11 @@ extern "C" int grpc_byte_buffer_reader_peek(grpc_byte_buffer_reader* reader, grp
   return found;
 }
 
-// What a call of the server's waits for before its OnDone is counted in the headers, and by the library: that one may be
+// What a call of the server's waits for before its OnDone is counted in the headers and by the library, which may count
 // the last.
 void grpc::internal::ServerCallbackCall::ScheduleOnDone(bool inline_ondone) {
   static auto* const library = Library<void(ServerCallbackCall*, bool)>(
-    "_ZN4grpc8internal18ServerCallbackCall14ScheduleOnDoneEb");
+      "_ZN4grpc8internal18ServerCallbackCall14ScheduleOnDoneEb");
   __tsan_acquire(&callbacks_outstanding_);
   library(this, inline_ondone);
 }

@@ -1,5 +1,5 @@
-// Of tsan_grpc.cc, in the preset `tsan` only: what gRPC does not order is a race also beside what it orders. That what it
-// orders is none is what the tests of the services find.
+// Of tsan_grpc.cc, in the preset `tsan` only: what gRPC does not order is a race also beside what it orders. That what
+// it orders is none is what the tests of the services find.
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -81,11 +81,11 @@ class TsanGrpcDeathTest : public testing::Test {
 
 TEST_F(TsanGrpcDeathTest, WhatTwoHandlersTouchIsARaceWithoutAMutex) {
   EXPECT_EXIT(CallTwice([this] { ++count_; }), kRace, "data race");
-  EXPECT_EXIT(CallTwice([this] {
-                absl::MutexLock lock(&mutex_);
-                ++count_;
-              }),
-    kNoRace, "");
+  const auto guarded = [this] {
+    absl::MutexLock lock(&mutex_);
+    ++count_;
+  };
+  EXPECT_EXIT(CallTwice(guarded), kNoRace, "");
 }
 
 TEST_F(TsanGrpcDeathTest, WhatComesAfterTheStartOfACallIsARaceWithItsCallback) {
