@@ -227,8 +227,8 @@ def test_what_control_has_no_room_for_is_published_again(start_control, session)
         made = [events.custom(session, "n", {"n": n, "text": "x" * 100}) for n in range(500)]
         futures = [publisher.publish_soon(event) for event in made]
         publisher.flush()
-        assert {future.result().position.sequence for future in futures} == set(range(1, 501))
-        # An event that never fits is tried until its time is over, and was surely not stored.
+        assert [future.result().position.sequence for future in futures] == list(range(1, 501)), "in order, once"
+    # An event that never fits is tried until its time is over, and was surely not stored.
     with Publisher(control.address, publish_timeout=0.5) as publisher:
         big = events.custom(session, "n", {"text": "x" * 20_000})
         with pytest.raises(Error, match="publish_timeout of 0.5 s has passed") as raised:
