@@ -78,8 +78,8 @@ void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened 
   const SubscriptionPtr subscription = s.session->subscriptions[s.index];  // if its socket closes
   // What it is told is true whatever is dropped later: no event is queued before it.
   DropQueued(*s.reader, &s);
-  // A client that keeps positions too asks, once, for what its recovery has begun to give.
-  if (after.has_value() && after == std::exchange(s.resumed_at, std::nullopt)) after.reset();
+  // A client that keeps positions too asks for what its recovery has begun to give.
+  if (after.has_value() && after == s.resumed_at) after.reset();
   if (!after.has_value()) {
     if (options_.broken_rule == BrokenRule::kResubscribeRestartsFold) {
       s.reads_fold = s.begins_fold = true;
@@ -93,6 +93,7 @@ void Hub::SubscribeAgain(Subscription& s, std::optional<Position> after, Opened 
   CancelRead(s);  // what is in flight was asked for another position
   s.entry_before = s.Entry();
   s.phase = Phase::kOpening;
+  s.resumed_at.reset();
   s.at = *std::move(after);
   s.seen = s.at.sequence;
   s.is_known = false;

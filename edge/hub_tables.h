@@ -38,7 +38,7 @@ class Hub::Subscription {
   bool resync = false;       // the fold begins with `resync`
   bool waits = false;        // stands in its reader's line
   uint64_t read_id = 0;      // in flight; 0: none
-  std::optional<Position> resumed_at;  // where the socket was recovered, until it asks for a place
+  std::optional<Position> resumed_at;  // where the socket was recovered, unless it moved since
   std::string entry_before;  // in the cursor, until the place that is asked for is told
   std::vector<Opened> opened;
 
