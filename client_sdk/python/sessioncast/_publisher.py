@@ -12,12 +12,13 @@ import grpc
 
 from sessioncast import _options, _publishing
 from sessioncast._attempts import Attempts, closed_error
+from sessioncast._calling import Caller
 from sessioncast._channel import channel_to
 from sessioncast._options import Options
 from sessioncast._pending import Published
 from sessioncast._publishing import Seconds
 from sessioncast._soon import SoonPublisher
-from sessioncast._status import error_of_call, pushback_s
+from sessioncast._status import error_of_call
 from sessioncast.credentials import Credentials, Token
 from sessioncast.errors import Error
 from sessioncast.v1.event_pb2 import Event, Position
@@ -91,6 +92,7 @@ class Publisher:
         self._stub = SessionServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._soon = SoonPublisher(self._stub.PublishEvents, self._token, self._settings)
         self._closed = threading.Event()
+        self._caller = Caller("Publisher", self._token, self._closed)
 
     def publish(self, event: Event, idempotency_key: str | None = None) -> Published:
         """Publishes one event; it is durable when this returns.
@@ -306,25 +308,4 @@ class Publisher:
         if attempt_timeout == 0.0:
             attempt_timeout = self._settings.call_timeout
         attempts = Attempts(self._settings, time.monotonic(), limit, limit_name, attempt_timeout)
-        while True:
-            if self._closed.is_set():
-                raise closed_error("Publisher")
-            pushback = None
-            try:
-                return method(
-                    request,
-                    timeout=attempts.timeout(time.monotonic()),
-                    metadata=self._token.metadata(),
-                    wait_for_ready=attempts.wait_for_ready,
-                )
-            except grpc.RpcError as failure:
-                error, pushback = error_of_call(failure), pushback_s(failure)
-            except ValueError as failure:  # gRPC's word for a channel that was closed
-                if not self._closed.is_set():
-                    raise
-                raise closed_error("Publisher") from failure
-            except Error as failure:
-                error = failure
-            if self._closed.is_set():
-                raise closed_error("Publisher")
-            self._closed.wait(attempts.failed(error, pushback, time.monotonic()))
+        return self._caller.call(method, request, attempts)

@@ -12,6 +12,7 @@ import grpc
 
 from sessioncast import _options
 from sessioncast._attempts import Attempts
+from sessioncast._calling import Caller
 from sessioncast._channel import channel_to
 from sessioncast._options import Options
 from sessioncast._reading import Item, Reading, Resync
@@ -82,6 +83,7 @@ class SessionStream:
         self._ready: collections.deque[Item] = collections.deque()
         self._ended = False
         self._closed = threading.Event()
+        self._caller = Caller("SessionStream", self._token, self._closed)
         self._lock = threading.Lock()
         self._call: Any = None  # guarded by the lock
         self._position = self._reading.given  # replaced whole: other threads read it
@@ -193,21 +195,13 @@ class SessionStream:
         request = GetSessionRequest(session_id=self._session_id)
         settings = self._settings
         attempts = Attempts(settings, time.monotonic(), None, "", settings.call_timeout)
-        while True:
-            pushback = None
-            try:
-                snapshot: Snapshot = self._stub.GetSession(
-                    request,
-                    timeout=attempts.timeout(time.monotonic()),
-                    metadata=self._token.metadata(),
-                    wait_for_ready=True,
-                ).snapshot
-                return snapshot
-            except grpc.RpcError as failure:
-                error, pushback = error_of_call(failure), pushback_s(failure)
-            except Error as failure:
-                error = failure
-            if error.code == Code.NOT_FOUND:
+        try:
+            response = self._caller.call(
+                self._stub.GetSession, request, attempts, wait_for_ready=True
+            )
+        except Error as error:
+            if error.code == Code.NOT_FOUND or self._closed.is_set():
                 return None
-            if self._closed.wait(attempts.failed(error, pushback, time.monotonic())):
-                return None
+            raise
+        snapshot: Snapshot = response.snapshot
+        return snapshot

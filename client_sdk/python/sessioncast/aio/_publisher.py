@@ -16,8 +16,9 @@ from sessioncast._channel import aio_channel_to
 from sessioncast._options import Options
 from sessioncast._pending import Published
 from sessioncast._publishing import Seconds
-from sessioncast._status import error_of_call, pushback_s
-from sessioncast.aio._signal import Signal, is_cancelled
+from sessioncast._status import error_of_call
+from sessioncast.aio._calling import Caller
+from sessioncast.aio._signal import Signal
 from sessioncast.aio._soon import SoonPublisher
 from sessioncast.credentials import Credentials, Token
 from sessioncast.errors import Error
@@ -93,6 +94,7 @@ class Publisher:
         self._soon: SoonPublisher | None = None
         self._closed = False
         self._closing = Signal()
+        self._caller = Caller("Publisher", self._token, self._closing, lambda: self._closed)
 
     async def publish(self, event: Event, idempotency_key: str | None = None) -> Published:
         """Publishes one event; it is durable when this returns.
@@ -325,24 +327,4 @@ class Publisher:
         if attempt_timeout == 0.0:
             attempt_timeout = self._settings.call_timeout
         attempts = Attempts(self._settings, time.monotonic(), limit, limit_name, attempt_timeout)
-        while True:
-            stub = self._connected()
-            pushback = None
-            try:
-                return await getattr(stub, method)(
-                    request,
-                    timeout=attempts.timeout(time.monotonic()),
-                    metadata=self._token.metadata(),
-                    wait_for_ready=attempts.wait_for_ready,
-                )
-            except grpc.RpcError as failure:
-                error, pushback = error_of_call(failure), pushback_s(failure)
-            except Error as failure:
-                error = failure
-            except asyncio.CancelledError:
-                # Of the call, by close; or of the task.
-                if not self._closed or is_cancelled():
-                    raise
-                raise closed_error("Publisher") from None
-            wait = attempts.failed(error, pushback, time.monotonic())
-            await self._closing.until(lambda: self._closed, wait)
+        return await self._caller.call(getattr(self._connected(), method), request, attempts)

@@ -17,6 +17,7 @@ from sessioncast._channel import aio_channel_to
 from sessioncast._options import Options
 from sessioncast._reading import Item, Reading, Resync
 from sessioncast._status import error_of_call, pushback_s
+from sessioncast.aio._calling import Caller
 from sessioncast.aio._signal import Signal, is_cancelled
 from sessioncast.credentials import Credentials, Token
 from sessioncast.errors import Code, Error
@@ -84,6 +85,7 @@ class SessionStream:
         self._ended = False
         self._closed = False
         self._closing = Signal()
+        self._caller = Caller("SessionStream", self._token, self._closing, lambda: self._closed)
         self._call: Any = None
         self._position = self._reading.given
 
@@ -182,23 +184,13 @@ class SessionStream:
         request = GetSessionRequest(session_id=self._session_id)
         settings = self._settings
         attempts = Attempts(settings, time.monotonic(), None, "", settings.call_timeout)
-        while not self._closed:
-            pushback = None
-            try:
-                response = await self._stub.GetSession(
-                    request,
-                    timeout=attempts.timeout(time.monotonic()),
-                    metadata=self._token.metadata(),
-                    wait_for_ready=True,
-                )
-                snapshot: Snapshot = response.snapshot
-                return snapshot
-            except grpc.RpcError as failure:
-                error, pushback = error_of_call(failure), pushback_s(failure)
-            except Error as failure:
-                error = failure
-            if error.code == Code.NOT_FOUND:
+        try:
+            response = await self._caller.call(
+                self._stub.GetSession, request, attempts, wait_for_ready=True
+            )
+        except Error as error:
+            if error.code == Code.NOT_FOUND or self._closed:
                 return None
-            wait = attempts.failed(error, pushback, time.monotonic())
-            await self._closing.until(lambda: self._closed, wait)
-        return None
+            raise
+        snapshot: Snapshot = response.snapshot
+        return snapshot
