@@ -271,44 +271,44 @@ void Upstream::Answer(const std::string& session_id, const std::string& clarific
       });
 }
 
-void Upstream::GetSession(const std::string& session_id,
-                          std::function<void(absl::StatusOr<v1::Snapshot>)> done) {
-  auto call =
-      std::make_shared<Call<v1::GetSessionRequest, v1::GetSessionResponse>>(options_.call_timeout);
+template <typename Response, typename Request, typename Send>
+void Upstream::Ask(Request request, Send send,
+                   std::function<void(absl::StatusOr<Response>)> done) {
+  auto call = std::make_shared<Call<Request, Response>>(options_.call_timeout);
   if (!attached_ || !calls_->Enter(&call->context)) {
     return done(absl::UnavailableError("control is away"));
   }
-  call->request.set_session_id(session_id);
-  calls_->sessions().async()->GetSession(
-      &call->context, &call->request, &call->response,
-      [this, call, calls = calls_, done = std::move(done)](const grpc::Status& status) {
-        thread_.Post([call, done, status] {
-          if (status.ok()) return done(std::move(*call->response.mutable_snapshot()));
-          done(absl::Status(static_cast<absl::StatusCode>(status.error_code()),
-                            status.error_message()));
-        });
-        calls->Leave(&call->context);
+  call->request = std::move(request);
+  send(*calls_->sessions().async(), &call->context, &call->request, &call->response,
+       [this, call, calls = calls_, done = std::move(done)](const grpc::Status& status) {
+         thread_.Post([call, done, status] {
+           if (status.ok()) return done(std::move(call->response));
+           done(absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                             status.error_message()));
+         });
+         calls->Leave(&call->context);
+       });
+}
+
+void Upstream::GetSession(const std::string& session_id,
+                          std::function<void(absl::StatusOr<v1::Snapshot>)> done) {
+  v1::GetSessionRequest request;
+  request.set_session_id(session_id);
+  Ask<v1::GetSessionResponse>(
+      std::move(request),
+      [](auto& sessions, auto... call) { sessions.GetSession(std::move(call)...); },
+      [done = std::move(done)](absl::StatusOr<v1::GetSessionResponse> response) {
+        if (!response.ok()) return done(response.status());
+        done(std::move(*response->mutable_snapshot()));
       });
 }
 
 void Upstream::ListSessions(v1::ListSessionsRequest request,
                             std::function<void(absl::StatusOr<v1::ListSessionsResponse>)> done) {
-  using ListCall = Call<v1::ListSessionsRequest, v1::ListSessionsResponse>;
-  auto call = std::make_shared<ListCall>(options_.call_timeout);
-  if (!attached_ || !calls_->Enter(&call->context)) {
-    return done(absl::UnavailableError("control is away"));
-  }
-  call->request = std::move(request);
-  calls_->sessions().async()->ListSessions(
-      &call->context, &call->request, &call->response,
-      [this, call, calls = calls_, done = std::move(done)](const grpc::Status& status) {
-        thread_.Post([call, done, status] {
-          if (status.ok()) return done(std::move(call->response));
-          done(absl::Status(static_cast<absl::StatusCode>(status.error_code()),
-                            status.error_message()));
-        });
-        calls->Leave(&call->context);
-      });
+  Ask<v1::ListSessionsResponse>(
+      std::move(request),
+      [](auto& sessions, auto... call) { sessions.ListSessions(std::move(call)...); },
+      std::move(done));
 }
 
 namespace {

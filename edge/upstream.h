@@ -81,6 +81,9 @@ class Upstream {
   void SendRead(ReadRequest request);
   void StreamEnded(const std::string& why);
   void RetryLater();
+  // A unary call whose response, or why there is none, is all that its caller wants. `send` starts it.
+  template <typename Response, typename Request, typename Send>
+  void Ask(Request request, Send send, std::function<void(absl::StatusOr<Response>)> done);
 
   const Options options_;
   engineio::IoThread& thread_;
