@@ -30,11 +30,6 @@ v1::PublishOutcome OutcomeOf(const absl::StatusOr<Published>& published) {
   return outcome;
 }
 
-bool IsToComeAgain(const v1::PublishOutcome& outcome, const std::string& idempotency_key) {
-  const absl::Status status(static_cast<absl::StatusCode>(outcome.refused().code()), "");
-  return ComesAgain(status, !idempotency_key.empty());
-}
-
 }  // namespace
 
 PublishStream* PublishStream::Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
@@ -144,14 +139,14 @@ void PublishStream::Known(uint64_t first, const Broker::Outcomes& outcomes) {
     Entry& entry = entries_[first + i - entries_.front().number];
     entry.outcome = OutcomeOf(outcomes[i]);
     entry.known = true;
-    StopOrGoOn(entry);
+    StopOrGoOn(entry, outcomes[i].status());
     LeaveOrder(entry);
   }
   unknown_ -= outcomes.size();
   GoOn();
 }
 
-void PublishStream::StopOrGoOn(Entry& entry) {
+void PublishStream::StopOrGoOn(Entry& entry, const absl::Status& status) {
   auto stop = stops_.find(entry.session_id);
   if (stop != stops_.end() && entry.number == stop->second.until) {
     stops_.erase(stop);
@@ -161,8 +156,8 @@ void PublishStream::StopOrGoOn(Entry& entry) {
                          entry.number < stop->second.until;
   if (is_behind) {
     // The broker had it before the outcome of the one before it was known.
-    if (!entry.outcome.has_refused()) entry.outcome = Refused(PublishOrder::Behind());
-  } else if (IsToComeAgain(entry.outcome, entry.idempotency_key)) {
+    if (status.ok()) entry.outcome = Refused(PublishOrder::Behind());
+  } else if (ComesAgain(status, !entry.idempotency_key.empty())) {
     stops_[entry.session_id] = Stop{entry.idempotency_key, entry.number};
   }
 }

@@ -94,7 +94,7 @@ class PublishStream
   void JoinOrder(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveOrder(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // An event's outcome stops its session, is behind a stop, or ends one.
-  void StopOrGoOn(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StopOrGoOn(Entry& entry, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteDue() ABSL_LOCKS_EXCLUDED(mutex_);
   // Writes what is known at the front, reads on when there is room, finishes when there is nothing
   // more to come.
