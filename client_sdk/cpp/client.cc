@@ -11,9 +11,6 @@
 namespace sessioncast {
 namespace {
 
-constexpr size_t kEventsAMessage = 256;
-constexpr size_t kBytesAMessage = 512 * 1024;
-
 void SetTimeout(grpc::ClientContext& context, std::chrono::milliseconds timeout) {
   // The monotonic clock: a jump of the wall clock is no timeout.
   context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
@@ -52,7 +49,7 @@ absl::Status Client::PublishMany(const std::vector<v1::PublishEventRequest>& eve
     for (const v1::PublishEventRequest& event : events) {
       *message.add_events() = event;
       bytes += event.ByteSizeLong();
-      if (static_cast<size_t>(message.events_size()) < kEventsAMessage && bytes < kBytesAMessage) {
+      if (static_cast<size_t>(message.events_size()) < kEventsAMessageMax && bytes < kBytesAMessageMax) {
         continue;
       }
       if (!stream->Write(message)) return;

@@ -4,6 +4,7 @@
 // Threads: any.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -14,6 +15,11 @@
 #include "sessioncast/v1/session_service.grpc.pb.h"
 
 namespace sessioncast {
+
+// Of PublishEvents; its last event may pass the bytes. A message is at most 2 MiB (control's limit),
+// an event 1 MiB.
+inline constexpr size_t kEventsAMessageMax = 256;
+inline constexpr size_t kBytesAMessageMax = 512 * 1024;
 
 class Line {
  public:

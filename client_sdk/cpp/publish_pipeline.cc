@@ -10,13 +10,6 @@
 #include "grpcpp/support/client_callback.h"
 
 namespace sessioncast {
-namespace {
-
-// A message is at most 2 MiB (control's limit), an event 1 MiB.
-constexpr size_t kEventsAMessageMax = 256;
-constexpr size_t kBytesAMessageMax = 512 * 1024;
-
-}  // namespace
 
 // One PublishEvents call. All but its making and its end is under the pipeline's mutex.
 class PublishPipeline::Call
