@@ -1,65 +1,18 @@
-// The browser contract (docs/PROTOCOL.md), as far as the page uses it.
+// The browser contract (docs/PROTOCOL.md), as far as the page uses it: the SDK's types, which are made from the proto.
+import type { SessionStatus } from '../../../client_sdk/js/src/events.generated';
+import type { Position } from '../../../client_sdk/js/src/protocol';
 
-export interface Position {
-  epoch: string;
-  sequence: number;
-}
-
-export interface LogEvent extends Position {
-  sessionId: string;
-  timestamp: string;
-  skipped?: number;
-}
-
-export type SessionStatus = 'ACTIVE' | 'PROCESSING' | 'COMPLETED' | 'FAILED' | 'EXPIRED';
-
-export interface Prompts {
-  total: number;
-  completed: number;
-  processing: number;
-  pending: number;
-  failed: number;
-}
-
-export interface ProgressEvent extends LogEvent {
-  status: SessionStatus;
-  progress: number;
-  prompts: Prompts;
-  clarificationCount: number;
-  result?: Record<string, unknown>;
-}
-
-export interface ModelResultEvent extends LogEvent {
-  modelName: string;
-  provider?: string;
-  runId?: string;
-  duration: number;
-  result: string;
-  status: 'processing' | 'completed' | 'failed';
-  error?: string;
-}
-
-export interface ClarificationEvent extends LogEvent {
-  clarificationId: string;
-  question: string;
-  status: 'pending' | 'answered';
-  outcome?: 'answered' | 'expired' | 'cancelled';
-  response?: string;
-}
-
-export interface CompletedEvent extends LogEvent {
-  result: Record<string, unknown>;
-}
-
-export interface ErrorEvent extends LogEvent {
-  error: string;
-  final?: true;
-}
-
-// Published under a name of the backend's own.
-export interface CustomEvent extends LogEvent {
-  data: Record<string, unknown>;
-}
+export type {
+  Clarification as ClarificationEvent,
+  Completed as CompletedEvent,
+  Custom as CustomEvent,
+  ModelResult as ModelResultEvent,
+  Progress as ProgressEvent,
+  Prompts,
+  SessionError as ErrorEvent,
+  SessionStatus,
+} from '../../../client_sdk/js/src/events.generated';
+export type { Placed as LogEvent, Position } from '../../../client_sdk/js/src/protocol';
 
 export interface SessionSummary extends Position {
   sessionId: string;
