@@ -4,14 +4,10 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
+import { Browser, text } from '../e2e/page_browser.mjs';
 import { ROOT, run } from '../support/processes.mjs';
 
-const requireFrom = (directory) => createRequire(path.join(ROOT, directory, 'package.json'));
-const { chromium } = requireFrom('tests/e2e')('playwright-core');
-const esbuild = requireFrom('examples/react')('esbuild');
-
-const CHROMIUM_FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking'];
-const WAIT_MS_MAX = 30_000;
+const esbuild = createRequire(path.join(ROOT, 'examples/react/package.json'))('esbuild');
 
 // The script, compiled and bundled with what it imports.
 export async function bundled(options) {
@@ -35,14 +31,10 @@ export async function open(deployment, { html, script, query = '' }) {
   }).listen(0, 'localhost');
   await once(server, 'listening');
   deployment.closeFirst(server);
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: CHROMIUM_FLAGS });
+  const browser = await Browser.start();
   deployment.closeFirst({ close: () => browser.close().catch(() => {}) });
-  const page = await browser.newPage();
-  page.setDefaultTimeout(WAIT_MS_MAX);
-  const problems = [];
-  page.on('pageerror', (error) => problems.push(String(error)));
-  await page.goto(`http://localhost:${server.address().port}/${query}`);
-  return { browser, page, problems };
+  const page = await browser.open(`http://localhost:${server.address().port}/${query}`);
+  return { page, problems: page.problems };
 }
 
-export const shows = (page, selector, pattern) => page.locator(selector, { hasText: pattern }).first().waitFor();
+export const shows = text;
