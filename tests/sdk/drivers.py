@@ -71,9 +71,9 @@ class Driver:
             self._ended = True
             self._changed.set()
 
-    @property
-    def ended(self):
-        return self._ended
+    async def ended(self):
+        """Waits until it has, whatever came of it."""
+        await asyncio.wait([self._reading])
 
     async def until(self, holds, seconds=PATIENCE_S):
         """Waits until `holds(lines)`; fails if the driver ends before."""

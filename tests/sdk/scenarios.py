@@ -46,6 +46,17 @@ def seen(driver):
     return sum("sequence" in line for line in driver.lines)
 
 
+async def completed(scene, outcomes, reader, events, whole):
+    """Ends the session; all that was published is in its log, and the reader has what it must."""
+    checks.all_accepted(outcomes, events)
+    scene.tool("publish", SESSION, "--completed={}")
+    lines = await reader.end()
+    log = scene.log(SESSION)
+    checks.acknowledged_once(outcomes, log)
+    checks.in_order(log, events)
+    checks.reading(lines, log, whole=whole)
+
+
 async def publish_and_read(scene, options, faults, events=800, per_s=400):
     """Both at a time; each fault when the reader has seen as many events as it says. Everything must be there."""
     reader = await scene.read(SESSION)
@@ -54,13 +65,7 @@ async def publish_and_read(scene, options, faults, events=800, per_s=400):
         await reader.until(lambda lines, at=at: seen(reader) >= at)
         await fault(publisher)
     outcomes = await publisher.end()
-    checks.all_accepted(outcomes, events)
-    scene.tool("publish", SESSION, "--completed={}")
-    lines = await reader.end()
-    log = scene.log(SESSION)
-    checks.acknowledged_once(outcomes, log)
-    checks.in_order(log, events)
-    checks.reading(lines, log, whole=True)
+    await completed(scene, outcomes, reader, events, whole=True)
     return outcomes
 
 
@@ -132,13 +137,7 @@ async def slow_reader(scene, options):
     outcomes = await publisher.end()
     seen_then = seen(reader)
     assert seen_then < events / 2, f"the reader had {seen_then} events when the publisher was done"
-    checks.all_accepted(outcomes, events)
-    scene.tool("publish", SESSION, "--completed={}")
-    lines = await reader.end()
-    log = scene.log(SESSION)
-    checks.acknowledged_once(outcomes, log)
-    checks.in_order(log, events)
-    checks.reading(lines, log)
+    await completed(scene, outcomes, reader, events, whole=False)
 
 
 async def resync(scene, options):

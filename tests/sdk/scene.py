@@ -96,11 +96,17 @@ class Scene:
     async def connected(self, line, driver=None):
         """Waits for a connection by way of the line, or until the driver that makes them has ended."""
 
-        async def look():
-            while not line.links and not (driver and driver.ended):
-                await asyncio.sleep(0.005)
-
-        await asyncio.wait_for(look(), PATIENCE_S)
+        linked = asyncio.Event()
+        line.on_link = lambda link: linked.set()
+        if line.links:
+            return
+        ends = [asyncio.ensure_future(linked.wait())]
+        if driver:
+            ends.append(asyncio.ensure_future(driver.ended()))
+        done, pending = await asyncio.wait(ends, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        for end in pending:
+            end.cancel()
+        assert done, f"nobody has connected by way of {line.name} in {PATIENCE_S} s"
 
     async def read(self, session, *arguments):
         port = self.reader_line.port
