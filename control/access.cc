@@ -28,7 +28,7 @@ struct Rule {
   std::array<std::string_view, 3> verbs;  // "": none
 };
 
-constexpr std::array<Rule, 11> kRules = {{
+constexpr std::array<Rule, 12> kRules = {{
     {Method::kPublishEvent, "PublishEvent", {"publish"}},
     {Method::kPublishEvents, "PublishEvents", {"publish"}},
     {Method::kAskClarification, "AskClarification", {"publish"}},
@@ -39,6 +39,7 @@ constexpr std::array<Rule, 11> kRules = {{
     {Method::kAnswerClarification, "AnswerClarification", {"stream", "attach"}},
     {Method::kAttach, "Attach", {"attach"}},
     {Method::kReadEvents, "ReadEvents", {"attach"}},
+    {Method::kGetServer, "GetServer", {"publish", "stream", "attach"}},
     {Method::kReflection, "ServerReflection", {}},
 }};
 

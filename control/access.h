@@ -37,6 +37,7 @@ enum class Method {
   kAnswerClarification,
   kAttach,
   kReadEvents,
+  kGetServer,
   kReflection,
 };
 

@@ -15,6 +15,7 @@
 #include "tools/daemon/one_poller.h"
 #include "tools/daemon/signals.h"
 #include "tools/daemon/stop_deadline.h"
+#include "tools/daemon/version.h"
 
 namespace {
 
@@ -55,6 +56,7 @@ int main(int argc, char** argv) {
   sessioncast::daemon::MetricsOptions metrics;
   CLI::App app(
       "sessioncast-control orders, keeps and hands out the events of sessions, over gRPC.");
+  app.set_version_flag("--version", std::string(sessioncast::daemon::Version()));
   app.set_config("--config", "", "A file with flags, one NAME=VALUE a line");
   app.allow_config_extras(CLI::config_extras_mode::error);
   sessioncast::control::AddFlags(app, options);

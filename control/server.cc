@@ -15,7 +15,9 @@
 #include "control/edge_service.h"
 #include "control/listener.h"
 #include "control/memory_store.h"
+#include "control/server_service.h"
 #include "grpc/health/v1/health.pb.h"
+#include "proto/rules.h"
 #include "spdlog/spdlog.h"
 
 namespace sessioncast::control {
@@ -77,6 +79,16 @@ BrokerOptions WithCork(BrokerOptions options) {
   return options;
 }
 
+v1::ServerLimits LimitsOf(const ServerOptions& options) {
+  v1::ServerLimits limits;
+  limits.set_result_event_bytes_max(kResultEventBytesMax);
+  limits.set_event_bytes_max(kEventBytesMax);
+  limits.set_message_bytes_max(static_cast<uint64_t>(options.receive_message_bytes_max));
+  limits.set_publish_in_flight_bytes_max(options.broker.commit_queue.in_flight_bytes_max);
+  limits.set_history_kept_events_max(options.broker.history.kept.events_max);
+  return limits;
+}
+
 }  // namespace
 
 // Each uses those before it.
@@ -91,7 +103,8 @@ struct Server::Parts {
         pacer(std::chrono::microseconds(options.write_interval_us)),
         access(asked.tokens),
         session_service(*broker, access, pacer, options.session_service),
-        edge_service(*broker, access, pacer, options.attach) {}
+        edge_service(*broker, access, pacer, options.attach),
+        server_service(access, LimitsOf(options)) {}
 
   absl::Status StartGrpc();
   void GuardReflection(grpc::ServerBuilder& builder);
@@ -107,6 +120,7 @@ struct Server::Parts {
   Access access;
   SessionService session_service;
   EdgeService edge_service;
+  ServerService server_service;
   std::unique_ptr<ConnectionAcceptor> acceptor;
   std::unique_ptr<grpc::Server> grpc_server;
 };
@@ -120,6 +134,7 @@ absl::Status Server::Parts::StartGrpc() {
   grpc::ServerBuilder builder;
   builder.RegisterService(&session_service);
   builder.RegisterService(&edge_service);
+  builder.RegisterService(&server_service);
   GuardReflection(builder);
   builder.SetMaxReceiveMessageSize(options.receive_message_bytes_max);
   // A small compressed message may be a large one: gRPC 1.51 takes gigabytes to find out.

@@ -20,6 +20,7 @@
 #include "tools/daemon/protobuf_log.h"
 #include "tools/daemon/signals.h"
 #include "tools/daemon/stop_deadline.h"
+#include "tools/daemon/version.h"
 
 int main(int argc, char** argv) {
   sessioncast::daemon::LeaveOutLockChecks();
@@ -27,6 +28,7 @@ int main(int argc, char** argv) {
   sessioncast::daemon::SilenceProtobuf();
   sessioncast::daemon::StopSignals signals;
   CLI::App app("sessioncast-edge: turns the events of sessions into Socket.IO for web clients");
+  app.set_version_flag("--version", std::string(sessioncast::daemon::Version()));
   app.set_config("--config", "", "A file of flags, name=value a line");
   app.allow_config_extras(CLI::config_extras_mode::error);
   sessioncast::edge::ControlOptions control;

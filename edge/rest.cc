@@ -11,6 +11,7 @@
 #include "edge/wire.h"
 #include "nlohmann/json.hpp"
 #include "proto/rules.h"
+#include "tools/daemon/version.h"
 
 namespace sessioncast::edge {
 namespace {
@@ -109,7 +110,9 @@ void Rest::Answer(engineio::IoThread& thread, const HttpRequest& request, HttpRe
     return reply(Refusal(404, "nothing is here; the page is at /, sockets are at /socket.io/"));
   }
   if (!IsRead(request)) return reply(MethodRefused("GET"));
-  if (path == "/healthz") return reply(JsonResponse(200, R"({"ok":true})"));
+  if (path == "/healthz") {
+    return reply(JsonResponse(200, Dump({{"ok", true}, {"version", daemon::Version()}})));
+  }
   if (path == "/readyz") return reply(Ready());
   HttpResponse response;
   response.headers = file_headers_;

@@ -68,7 +68,7 @@ LAYERS = {
         ["broker"],
         ["access", "grpc_status", "refusal", "tls", "wake_gate", "long_calls", "write_pacer"],
         ["ask_call", "publish_stream", "session_stream", "attach_stream"],
-        ["session_service", "edge_service"],
+        ["session_service", "edge_service", "server_service"],
         ["listener"],
         ["server"],
         ["flags", "metrics"],
@@ -92,7 +92,7 @@ STRANGERS = {
     "control": [
         {"history", "store"},
         {"memory_store", "rocksdb_store"},
-        {"session_service", "edge_service"},
+        {"session_service", "edge_service", "server_service"},
     ],
     "edge": [{"rest", "session_socket"}],
 }
@@ -125,10 +125,11 @@ IMPURE = re.compile(
 
 # Where the headers of a library may be included: path prefixes. Tests may use anything.
 LIBRARIES = {
-    "boost/": ["edge/engineio/", "edge/rest", "edge/server"],
+    "boost/": ["edge/engineio/", "edge/rest", "edge/server", "tools/sessioncast/web_connection"],
     "grpcpp/": [
         "control/session_service",
         "control/edge_service",
+        "control/server_service",
         "control/access",
         "control/grpc_status",
         "control/long_calls",

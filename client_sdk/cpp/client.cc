@@ -153,4 +153,26 @@ absl::StatusOr<v1::Position> Client::Cancel(const std::string& session_id,
   return cancelled.position();
 }
 
+absl::Status Client::CheckHealth() {
+  grpc::ClientContext context;
+  SetTimeout(context, options_.call_timeout);
+  grpc::health::v1::HealthCheckResponse response;
+  const grpc::Status status =
+      line_->health().Check(&context, grpc::health::v1::HealthCheckRequest(), &response);
+  if (!status.ok()) return line_->Ended(context, status);
+  using Answer = grpc::health::v1::HealthCheckResponse;
+  if (response.status() == Answer::SERVING) return absl::OkStatus();
+  return absl::UnavailableError("control says " + Answer::ServingStatus_Name(response.status()));
+}
+
+absl::StatusOr<v1::Server> Client::GetServer() {
+  grpc::ClientContext context;
+  SetTimeout(context, options_.call_timeout);
+  v1::GetServerResponse response;
+  const grpc::Status status =
+      line_->server().GetServer(&context, v1::GetServerRequest(), &response);
+  if (!status.ok()) return line_->Ended(context, status);
+  return std::move(*response.mutable_server());
+}
+
 }  // namespace sessioncast

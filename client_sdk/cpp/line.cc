@@ -66,6 +66,8 @@ std::optional<std::chrono::milliseconds> RetryAfter(const absl::Status& status) 
 Line::Line(const std::string& control, const Credentials& credentials)
     : channel_(ChannelTo(control, credentials, kChannelLimits)),
       sessions_(v1::SessionService::NewStub(channel_)),
+      server_(v1::ServerService::NewStub(channel_)),
+      health_(grpc::health::v1::Health::NewStub(channel_)),
       connect_(channel_) {}
 
 absl::Status Line::Ended(const grpc::ClientContext& context, const grpc::Status& status) {

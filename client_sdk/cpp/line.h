@@ -10,8 +10,10 @@
 
 #include "absl/status/status.h"
 #include "client_sdk/cpp/connect_thread.h"
+#include "grpc/health/v1/health.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "sessioncast/credentials.h"
+#include "sessioncast/v1/server_service.grpc.pb.h"
 #include "sessioncast/v1/session_service.grpc.pb.h"
 
 namespace sessioncast {
@@ -26,6 +28,8 @@ class Line {
   Line(const std::string& control, const Credentials& credentials);
 
   v1::SessionService::Stub& sessions() { return *sessions_; }
+  v1::ServerService::Stub& server() { return *server_; }
+  grpc::health::v1::Health::Stub& health() { return *health_; }
 
   // What a call came to, with all that it says (DetailOf, RetryAfter). Every call's end passes here:
   // see ConnectThread.
@@ -34,6 +38,8 @@ class Line {
  private:
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::SessionService::Stub> sessions_;
+  const std::unique_ptr<v1::ServerService::Stub> server_;
+  const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
   ConnectThread connect_;
 };
 

@@ -17,10 +17,14 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "control/event.h"
 #include "control/listener.h"
 #include "proto/rules.h"
+#include "sessioncast/v1/server_service.grpc.pb.h"
 #include "tests/control/events.h"
 #include "tests/support/control_server.h"
+#include "tools/daemon/version.h"
 
 namespace sessioncast::test {
 namespace {
@@ -123,6 +127,23 @@ TEST(ServerTest, HealthSaysServing) {
   const RawAnswer answer = CallRaw(server, "/grpc.health.v1.Health/Check", "");
   EXPECT_TRUE(answer.status.ok()) << answer.status.error_message();
   EXPECT_EQ(answer.bytes, std::string("\x08\x01"));  // status: SERVING
+}
+
+TEST(ServerTest, SaysWhatItIs) {
+  control::ServerOptions options = InMemory();
+  options.broker.history.kept.events_max = 500;
+  ControlServer server(options);
+  const auto stub = v1::ServerService::NewStub(server.channel());
+  Call call;
+  v1::GetServerResponse response;
+  ASSERT_TRUE(stub->GetServer(&call, v1::GetServerRequest(), &response).ok());
+  const v1::Server& said = response.server();
+  EXPECT_EQ(said.version(), daemon::Version());
+  EXPECT_LE(control::FromTimestamp(said.start_time()), control::FromTimestamp(said.time()));
+  EXPECT_LT(absl::AbsDuration(control::FromTimestamp(said.time()) - absl::Now()),
+            absl::Seconds(60));
+  EXPECT_EQ(said.limits().event_bytes_max(), kEventBytesMax);
+  EXPECT_EQ(said.limits().history_kept_events_max(), 500u);
 }
 
 TEST(ServerTest, AnEventAtTheLimitsOfDepthIsTakenAndOneDeeperIsNamed) {

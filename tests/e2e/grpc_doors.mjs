@@ -11,10 +11,10 @@ import { ROOT } from '../support/processes.mjs';
 import { events } from './publisher.mjs';
 
 const definition = protoLoader.loadSync(
-  ['sessioncast/v1/session_service.proto', 'sessioncast/v1/edge_service.proto'],
+  ['session', 'edge', 'server'].map((name) => `sessioncast/v1/${name}_service.proto`),
   { includeDirs: [path.join(ROOT, 'proto')], longs: Number, enums: String, oneofs: true },
 );
-const { SessionService, EdgeService } = grpc.loadPackageDefinition(definition).sessioncast.v1;
+const { SessionService, EdgeService, ServerService } = grpc.loadPackageDefinition(definition).sessioncast.v1;
 const REFLECTION = '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo';
 const HEALTH = '/grpc.health.v1.Health/Check';
 const LIST_SERVICES = Buffer.from([0x3a, 0x01, 0x2a]); // list_services: "*"
@@ -43,6 +43,7 @@ export class Caller {
     const options = { 'grpc.use_local_subchannel_pool': 1 };
     this.sessions = new SessionService(address, credentials, options);
     this.edges = new EdgeService(address, credentials, options);
+    this.server = new ServerService(address, credentials, options);
     this.raw = new grpc.Client(address, credentials, options);
     this.metadata = new grpc.Metadata();
     if (token !== undefined) this.metadata.set('authorization', `Bearer ${token}`);
@@ -89,7 +90,7 @@ export class Caller {
   }
 
   close() {
-    for (const stub of [this.sessions, this.edges, this.raw]) stub.close();
+    for (const stub of [this.sessions, this.edges, this.server, this.raw]) stub.close();
   }
 }
 
@@ -136,6 +137,10 @@ export const DOORS = {
     verbs: ['attach'],
     one: true,
     call: (as, sessionId) => as.unary('readEvents', { sessionId, fold: {} }, as.edges),
+  },
+  GetServer: {
+    verbs: ['publish', 'stream', 'attach'],
+    call: (as) => as.unary('getServer', {}, as.server),
   },
   ServerReflection: { verbs: [], call: (as) => as.reflect() },
 };

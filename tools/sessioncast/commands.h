@@ -51,5 +51,6 @@ void AddGet(CLI::App& app, int& exit_code);
 void AddList(CLI::App& app, int& exit_code);
 void AddAsk(CLI::App& app, int& exit_code);
 void AddAnswer(CLI::App& app, int& exit_code);
+void AddDoctor(CLI::App& app, int& exit_code);
 
 }  // namespace sessioncast::tool

@@ -3,6 +3,7 @@
 #include "CLI/CLI.hpp"
 #include "tools/daemon/lock_checks.h"
 #include "tools/daemon/signals.h"
+#include "tools/daemon/version.h"
 #include "tools/sessioncast/commands.h"
 
 int main(int argc, char** argv) {
@@ -11,6 +12,7 @@ int main(int argc, char** argv) {
       "sessioncast: live events of sessions, from gRPC to Socket.IO\n"
       "Start here:  sessioncast serve");
   app.require_subcommand(1);
+  app.set_version_flag("--version", std::string(sessioncast::daemon::Version()));
   app.set_config("--config", "", "A file of flags, name=value a line");
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.footer(
@@ -25,6 +27,7 @@ int main(int argc, char** argv) {
   sessioncast::tool::AddAsk(app, exit_code);
   sessioncast::tool::AddAnswer(app, exit_code);
   sessioncast::tool::AddToken(app, exit_code);
+  sessioncast::tool::AddDoctor(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

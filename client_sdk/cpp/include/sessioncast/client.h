@@ -25,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "sessioncast/credentials.h"
 #include "sessioncast/v1/event.pb.h"
+#include "sessioncast/v1/server_service.pb.h"
 #include "sessioncast/v1/session_service.pb.h"
 
 namespace sessioncast {
@@ -83,6 +84,11 @@ class Client {
                                       const std::string& response);
   absl::StatusOr<v1::Position> Cancel(const std::string& session_id,
                                       const std::string& clarification_id);
+
+  // UNAVAILABLE if control says that it does not serve, by the standard health protocol of gRPC.
+  absl::Status CheckHealth();
+  // Its version, its clock, its limits. UNIMPLEMENTED by a control from before 0.1.0.
+  absl::StatusOr<v1::Server> GetServer();
 
  private:
   friend class Publisher;
