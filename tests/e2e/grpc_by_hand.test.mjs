@@ -1,7 +1,6 @@
-// gRPC as a person uses it, by reflection: with grpcurl where it is on PATH, and with buf curl.
+// gRPC as a person uses it, by reflection: with grpcurl (where tools/setup has one for the machine), and with buf curl.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 
 import { Program, ROOT, run, testOn, testOnBoth } from '../support/processes.mjs';
@@ -41,7 +40,7 @@ const grpcurl = {
     ['-plaintext', '-d', JSON.stringify(body), address, `${SERVICE}/${method}`],
   ],
 };
-const haveGrpcurl = spawnSync('grpcurl', ['-version']).status === 0;
+const haveGrpcurl = (await run('grpcurl', ['-version'])).code === 0;
 const PROGRAMS = { 'buf curl': buf, ...(haveGrpcurl ? { grpcurl } : {}) };
 
 const KINDS = {

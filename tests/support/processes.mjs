@@ -16,9 +16,11 @@ export const ROOT =
   process.env.SESSIONCAST_ROOT ?? fileURLToPath(new URL('../..', import.meta.url));
 const BIN = process.env.SESSIONCAST_BIN ?? path.join(ROOT, 'build/dev/bin');
 
-// Leaks in libraries that are not ours; a leak of ours makes the program's exit code 1.
-const ENVIRONMENT = {
+// Leaks in libraries that are not ours; a leak of ours makes the program's exit code 1. With grpcurl, which tools/setup
+// has put there.
+export const ENVIRONMENT = {
   ...process.env,
+  PATH: `${process.env.PATH}:${path.join(ROOT, '.cache/python/bin')}`,
   LSAN_OPTIONS: `suppressions=${path.join(ROOT, 'tests/support/leaks_of_libraries.txt')}:print_suppressions=0`,
 };
 
