@@ -27,11 +27,14 @@ void CommitQueue::Stop() {
 }
 
 absl::StatusOr<CommitQueue::Reservation> CommitQueue::Reserve(size_t bytes) {
-  if (reserved_bytes_.fetch_add(bytes) + bytes > options_.in_flight_bytes_max) {
-    reserved_bytes_.fetch_sub(bytes);
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "publishes in flight: at most ", options_.in_flight_bytes_max, " bytes; try again later"));
-  }
+  size_t used = reserved_bytes_.load();
+  do {
+    if (used > 0 && used + bytes > options_.in_flight_bytes_max) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("publishes in flight: at most ", options_.in_flight_bytes_max,
+                       " bytes; try again later"));
+    }
+  } while (!reserved_bytes_.compare_exchange_weak(used, used + bytes));
   return Reservation(reserved_bytes_, bytes);
 }
 

@@ -5,7 +5,7 @@
 // once for all that came meanwhile.
 //
 // Threads: Reserve and Push from any. Bounded: what is pushed is covered by a reservation, and
-// reservations by bytes_max.
+// reservations by in_flight_bytes_max, or by one of them if that is more.
 #pragma once
 
 #include <atomic>
@@ -27,7 +27,8 @@
 namespace sessioncast::control {
 
 struct CommitQueueOptions {
-  // Publishes in flight, from their arrival until they are answered.
+  // Publishes in flight, from their arrival until they are answered. What is more than that by
+  // itself has room when nothing else is in flight: refused, it would be so for ever.
   size_t in_flight_bytes_max = 64 * 1024 * 1024;
   // From the beginning of a group of more than one event to that of the next. 0: at once.
   int64_t interval_us = 1'000;

@@ -54,9 +54,11 @@ void AddFlags(CLI::App& app, ServerOptions& options) {
   Add(app, "session_ended_kept_ms", options.broker.history.ended_kept_ms,
       "How long after its end a session is deleted, in milliseconds");
   Add(app, "publish_in_flight_bytes_max", options.broker.commit_queue.in_flight_bytes_max,
-      "Publishes that are not answered yet, of all callers");
+      "Publishes that are not answered yet, of all callers, in bytes; what is more by itself (a "
+      "large event, or what a message of PublishEvents has for one session) goes when nothing else "
+      "is in flight");
   Add(app, "publish_stream_bytes_max", options.session_service.publish_stream_bytes_max,
-      "Publishes that are not answered yet, of one PublishEvents stream");
+      "Publishes that are not answered yet, of one PublishEvents stream, in bytes");
   Add(app, "commit_interval_us", options.broker.commit_queue.interval_us,
       "From one group of events that is made durable to the next, where many are published, in "
       "microseconds");

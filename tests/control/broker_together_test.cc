@@ -87,11 +87,31 @@ TEST_F(BrokerTogetherTest, WhatWasDurableBeforeIsTrueAlsoWhenTheRestIsUnknown) {
 TEST_F(BrokerTogetherTest, WithoutRoomNoneIsAcceptedAndWhatIsInvalidIsToldSo) {
   options_.commit_queue.in_flight_bytes_max = 1'000;
   Restart();
+  store_.Hold();
+  Result<Broker::Outcomes> held = Begin({{CustomEvent("s1", std::string(200, 'x')), ""}});
   EXPECT_EQ(PublishAll({{CustomEvent("s1", std::string(600, 'x')), ""},
                         {CustomEvent("", "no session"), ""},
                         {CustomEvent("s1", std::string(600, 'x')), ""}}),
             (Expected{kNoRoom, kInvalid, kNoRoom}));
-  EXPECT_EQ(PublishAll({{CustomEvent("s1", std::string(600, 'x')), ""}}), (Expected{1}));
+  store_.LetGo(Fault::kNone);
+  EXPECT_EQ(Told(std::move(held)), (Expected{1}));
+  EXPECT_EQ(PublishAll({{CustomEvent("s1", std::string(600, 'x')), ""}}), (Expected{2}));
+}
+
+TEST_F(BrokerTogetherTest, WhatIsMoreThanAllTheRoomHasItWhenNothingElseIsInFlight) {
+  options_.commit_queue.in_flight_bytes_max = 1'000;
+  Restart();
+  const auto large = [](const std::string& text) {
+    return std::vector<Publication>{{CustomEvent("s1", text + std::string(600, 'x')), text},
+                                    {CustomEvent("s1", std::string(600, 'x')), ""}};
+  };
+  store_.Hold();
+  Result<Broker::Outcomes> held = Begin(large("first"));
+  EXPECT_EQ(PublishAll(large("second")), (Expected{kNoRoom, kNoRoom}));
+  EXPECT_EQ(PublishAll({{CustomEvent("s1", "small"), ""}}), (Expected{kNoRoom}));
+  store_.LetGo(Fault::kNone);
+  EXPECT_EQ(Told(std::move(held)), (Expected{1, 2}));
+  EXPECT_EQ(PublishAll(large("second")), (Expected{3, 4}));
 }
 
 TEST_F(BrokerTogetherTest, AQuestionThatEndsInThePieceInWhichItIsAskedLeavesNoDeadline) {

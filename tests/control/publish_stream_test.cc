@@ -175,6 +175,18 @@ TEST_F(PublishStreamWithLittleRoomTest, WithoutAKeyItStopsNothing) {
   EXPECT_EQ(Outcomes(1), (Expected{1}));
 }
 
+TEST_F(PublishStreamWithLittleRoomTest, AMessageThatIsMoreThanAllTheRoomIsAcceptedOnceItComesAlone) {
+  const std::vector<std::string> keys = {"a" + long_, "b" + long_, "c" + long_};
+  Send(keys);
+  EXPECT_EQ(Outcomes(3), (Expected{kLater, kLater, kLater}));
+  store_.LetGo(Fault::kNone);
+  // As soon as it has its outcome it is not in flight any more.
+  Send({"d"}, "other");
+  EXPECT_EQ(Outcomes(1), (Expected{2}));
+  Send(keys);
+  EXPECT_EQ(Outcomes(3), (Expected{1, 2, 3}));
+}
+
 TEST_F(PublishStreamTest, AnEventThatFailsAgainStopsItsSessionAgain) {
   store_.Hold();
   Send({"a", "b"});
