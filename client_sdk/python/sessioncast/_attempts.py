@@ -42,6 +42,11 @@ class Attempts:
         """Whether the next attempt waits for a connection."""
         return self._failed > 0
 
+    @property
+    def outcome_unknown(self) -> bool:
+        """Whether an attempt before the last one may have been done."""
+        return self._outcome_unknown
+
     def timeout(self, now: float) -> float | None:
         """Of the next attempt."""
         self._begun = now

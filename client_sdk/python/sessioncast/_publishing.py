@@ -9,14 +9,17 @@ from typing import Union
 from sessioncast._options import EVENT_BYTES_MAX
 from sessioncast._pending import Published
 from sessioncast.errors import Code, Error
-from sessioncast.v1.event_pb2 import Event
+from sessioncast.v1.event_pb2 import Clarification, ClarificationStatus, Event
 from sessioncast.v1.session_service_pb2 import (
+    AnswerClarificationRequest,
     AskClarificationRequest,
+    CancelClarificationRequest,
     PublishEventRequest,
     PublishEventResponse,
 )
 
 Seconds = Union[float, datetime.timedelta]
+EndRequest = Union[AnswerClarificationRequest, CancelClarificationRequest]
 
 
 def publish_request(event: Event, idempotency_key: str | None) -> PublishEventRequest:
@@ -57,3 +60,13 @@ def ask_request(
     if default_response is not None:
         request.default_response = default_response
     return request
+
+
+def is_done_by(request: EndRequest, winner: Clarification | None) -> bool:
+    """Whether what ended the clarification is what the request asks for."""
+    if winner is None:
+        return False
+    word = ClarificationStatus.Name(winner.status)
+    if isinstance(request, CancelClarificationRequest):
+        return word == "CLARIFICATION_STATUS_CANCELLED"
+    return word == "CLARIFICATION_STATUS_ANSWERED" and winner.response == request.response

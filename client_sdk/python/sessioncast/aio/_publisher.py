@@ -7,7 +7,6 @@ import time
 from types import TracebackType
 from typing import Any
 
-import grpc
 import grpc.aio
 
 from sessioncast import _options, _publishing
@@ -15,14 +14,13 @@ from sessioncast._attempts import Attempts, closed_error
 from sessioncast._channel import aio_channel_to
 from sessioncast._options import Options
 from sessioncast._pending import Published
-from sessioncast._publishing import Seconds
-from sessioncast._status import error_of_call
+from sessioncast._publishing import EndRequest, Seconds
 from sessioncast.aio._calling import Caller
 from sessioncast.aio._signal import Signal
 from sessioncast.aio._soon import SoonPublisher
 from sessioncast.credentials import Credentials, Token
-from sessioncast.errors import Error
-from sessioncast.v1.event_pb2 import Event, Position
+from sessioncast.errors import ClarificationEnded, Error
+from sessioncast.v1.event_pb2 import Event
 from sessioncast.v1.session_service_pb2 import (
     AnswerClarificationRequest,
     AskClarificationResponse,
@@ -67,7 +65,7 @@ class Publisher:
             credentials: what control asks for; None: plaintext, and no token.
             call_timeout: of one attempt of a call, and of get_session and list_sessions in all, in
                 seconds.
-            publish_timeout: of one event in all, in seconds.
+            publish_timeout: of one event, or of the end of a question, in all, in seconds.
             backoff_min: from one attempt to the next, in seconds; doubling, and each time a random
                 part between half and all of it.
             backoff_max: the most of it, in seconds.
@@ -195,33 +193,33 @@ class Publisher:
 
     async def answer_clarification(
         self, session_id: str, clarification_id: str, response: str
-    ) -> Position:
-        """Answers a pending question in the human's place; one attempt, of `call_timeout`.
+    ) -> None:
+        """Answers a pending question in the human's place: this answer counts when it returns.
+
+        Tried again while the outcome is unknown, for `publish_timeout` at most. Where an attempt
+        before may have been the first, an answer that is the same is taken for it.
 
         Args:
             session_id: of the question.
             clarification_id: of the question.
             response: at most 16 KiB; may be empty.
 
-        Returns:
-            The position of the event that holds the answer.
-
         Raises:
             ClarificationEnded: something else has ended it: `winner`.
-            Error: NOT_FOUND; or the outcome is unknown: another attempt tells, by `winner`.
+            Error: NOT_FOUND; or the outcome is unknown (`outcome_unknown`).
 
         """
         request = AnswerClarificationRequest(
             session_id=session_id, clarification_id=clarification_id, response=response
         )
-        return await self._once("AnswerClarification", request)
+        await self._end_clarification("AnswerClarification", request)
 
-    async def cancel_clarification(self, session_id: str, clarification_id: str) -> Position:
-        """Withdraws a pending question; one attempt, errors as of answer_clarification."""
+    async def cancel_clarification(self, session_id: str, clarification_id: str) -> None:
+        """Withdraws a pending question; attempts and errors as of answer_clarification."""
         request = CancelClarificationRequest(
             session_id=session_id, clarification_id=clarification_id
         )
-        return await self._once("CancelClarification", request)
+        await self._end_clarification("CancelClarification", request)
 
     async def get_session(self, session_id: str) -> Snapshot:
         """The session's state, folded from its events 1..N; for `call_timeout` at most.
@@ -302,18 +300,21 @@ class Publisher:
             self._soon = SoonPublisher(self._connected().PublishEvents, self._token, self._settings)
         return self._soon
 
-    async def _once(self, method: str, request: Any) -> Position:
+    async def _end_clarification(self, method: str, request: EndRequest) -> None:
+        settings = self._settings
+        attempts = Attempts(
+            settings,
+            time.monotonic(),
+            settings.publish_timeout,
+            "publish_timeout",
+            settings.call_timeout,
+        )
         try:
-            response = await getattr(self._connected(), method)(
-                request,
-                timeout=self._settings.call_timeout,
-                metadata=self._token.metadata(),
-                wait_for_ready=True,
-            )
-        except grpc.RpcError as failure:
-            raise error_of_call(failure) from None
-        position: Position = response.position
-        return position
+            await self._caller.call(getattr(self._connected(), method), request, attempts)
+        except ClarificationEnded as ended:
+            # An attempt before it may have been the first.
+            if not (attempts.outcome_unknown and _publishing.is_done_by(request, ended.winner)):
+                raise
 
     async def _call(
         self,
