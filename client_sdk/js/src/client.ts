@@ -2,14 +2,18 @@
 import { io, type ManagerOptions, type SocketOptions } from 'socket.io-client';
 
 import { answer } from './answering.js';
+import { TokenRefusedError } from './errors.js';
 import type { Placed, Position, Refusal, Resync, Subscribed, Unsubscribed } from './protocol.js';
 import { Session, type SessionOwner } from './session.js';
 import { INITIAL_VIEW, type SessionView } from './shared_session.js';
 import { type SessionSocket, Subscriptions } from './subscriptions.js';
 
 export interface SessionClientOptions {
-  /** Who the client is, where the server asks: a JWT, or what gets one; it is asked anew for each connection, and before a token ends. */
-  token?: string | (() => string | Promise<string>);
+  /**
+   * Who the client is, where the server asks: a JWT, or what gets one (undefined: there is none); it is asked anew for each connection,
+   * and before a token ends.
+   */
+  token?: string | (() => string | undefined | Promise<string | undefined>);
   /** Socket.IO's connection state recovery. Default false: positions do the same without it, for any number of sessions. */
   recovery?: boolean;
   /** The shortest wait before a try to connect again, in milliseconds; doubles with each. Default 100. */
@@ -106,6 +110,19 @@ export class SessionClient {
   }
   #wasAsked = false;
 
+  /**
+   * There is another token: it is asked for and shown at once, and the connection stays. Sessions that were refused are asked for again.
+   * Without a connection this is {@link connect}.
+   *
+   * @throws {@link TokenRefusedError} when the server does not take it; the one before still counts.
+   */
+  async refreshToken(): Promise<void> {
+    if (!this.socket.connected) return this.connect();
+    const token = await this.#token();
+    if (token === undefined) throw new TokenRefusedError('there is no token');
+    await this.#show(token);
+  }
+
   /** Closes every session and the connection. */
   close(): void {
     if (this.#isClosed) return;
@@ -159,7 +176,7 @@ export class SessionClient {
         return sessionId === undefined ? undefined : this.#subscriptions.doubted(sessionId);
       }
       case 'token_expiring':
-        return void this.#refresh();
+        return void this.#tokenExpires();
     }
   }
 
@@ -172,21 +189,28 @@ export class SessionClient {
     const { recovery } = this.#options;
     try {
       const token = await this.#token();
+      this.#shown = token;
       present({ recovery, ...(token !== undefined && { token }) });
     } catch {
       // As a connection that fails: tried again, with a wait.
       this.socket.io.engine?.close();
     }
   }
+  #shown: string | undefined;
 
-  // What fails here is tried again by the connection that follows the token's end.
-  async #refresh(): Promise<void> {
+  // What fails here is tried again by the connection that follows the token's end. The same token again would be told to end again.
+  async #tokenExpires(): Promise<void> {
     if (typeof this.#options.token !== 'function') return;
     const token = await this.#token().catch(() => undefined);
-    if (token === undefined || !this.socket.connected) return;
-    this.socket.emit('refresh_token', token, (renewed) => {
-      if ('ok' in renewed) this.#subscriptions.retryRefused();
-    });
+    if (token === undefined || token === this.#shown || !this.socket.connected) return;
+    await this.#show(token).catch(() => {});
+  }
+
+  async #show(token: string): Promise<void> {
+    const answer = await this.socket.timeout(this.#options.callTimeoutMs).emitWithAck('refresh_token', token);
+    if ('error' in answer) throw new TokenRefusedError(answer.error);
+    this.#shown = token;
+    this.#subscriptions.retryRefused();
   }
 
   async #answer(sessionId: string, clarificationId: string, response: string, signal: AbortSignal): Promise<void> {

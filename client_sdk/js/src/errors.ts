@@ -5,6 +5,11 @@ export class SessionRefusedError extends Error {
   override readonly name = 'SessionRefusedError';
 }
 
+/** The server does not take the token. `message` is its reason. */
+export class TokenRefusedError extends Error {
+  override readonly name = 'TokenRefusedError';
+}
+
 /** An iteration was slower than its session for so long that more than `bufferedEventsMax` events waited. */
 export class EventsOverflowError extends Error {
   override readonly name = 'EventsOverflowError';

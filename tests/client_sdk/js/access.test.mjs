@@ -7,7 +7,7 @@ import { events, publisherTo } from '../../e2e/publisher.mjs';
 import { Keys, now } from '../../e2e/tokens.mjs';
 import { clientOf, importFromSdk, live, recorded, sequences } from './sdk.mjs';
 
-const { AnswerError } = await importFromSdk('index.js');
+const { AnswerError, TokenRefusedError } = await importFromSdk('index.js');
 
 const ALL = { sessions: ['*'], verbs: ['view', 'answer'] };
 
@@ -89,6 +89,43 @@ testWithKeys('A token that nobody renews ends its connection; the next is shown 
   await publisher.publish(sessionId, events.progress(20));
   await until(() => seen.length === 2, 'the second event');
   assert.deepEqual(sequences(seen), [1, 2]);
+});
+
+testWithKeys('The token that is about to end is not shown again', async (deployment, keys) => {
+  const token = keys.good({ ...ALL, exp: now() + 4 });
+  let asked = 0;
+  const client = clientOf(deployment, {
+    token: () => {
+      asked += 1;
+      return token;
+    },
+  });
+  const sent = [];
+  client.socket.onAnyOutgoing((name) => sent.push(name));
+  const session = client.session(randomUUID());
+  await until(() => session.connection === 'refused', 'the token has ended');
+  assert.deepEqual(sent, ['subscribe']);
+  assert.equal(asked, 3, 'for the connection, at token_expiring, and for the next connection');
+});
+
+testWithKeys('Another token is shown at once when the program says so, and the connection stays', async (deployment, keys) => {
+  let token;
+  const client = clientOf(deployment, { token: () => token });
+  const [mine, other] = [client.session('mine-1'), client.session('other-1')];
+  await until(() => mine.connection === 'refused', 'refused: there is no token');
+  token = keys.good({ sub: 'me', sessions: ['mine-*'], verbs: ['view'] });
+  await client.refreshToken(); // connects
+  await live(mine);
+  await until(() => other.connection === 'refused', 'refused: not covered');
+  const { id } = client.socket;
+  token = keys.good({ sub: 'me', ...ALL });
+  await client.refreshToken();
+  await live(other);
+  for (const useless of ['garbage', undefined]) {
+    token = useless;
+    await assert.rejects(client.refreshToken(), TokenRefusedError);
+  }
+  assert.deepEqual([mine.connection, other.connection, client.socket.id], ['live', 'live', id]);
 });
 
 testWithKeys('A session that the token does not cover is refused alone; a wider token opens it', async (deployment, keys) => {
