@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { testOn } from '../support/processes.mjs';
+import { testOn, until } from '../support/processes.mjs';
 import { text, withBrowser } from './page_browser.mjs';
 import { events, publisherTo } from './publisher.mjs';
 import { Keys } from './tokens.mjs';
@@ -23,9 +23,14 @@ testOn('serve', 'Of two tabs that answer one question exactly one counts, and th
   await publisher.publish('s', events.clarification('c-1', 'Red or blue?'));
   await withBrowser(async (browser) => {
     const first = await browser.open(`${deployment.url}/#s`);
-    // What the server says to the second arrives late.
+    // What the server says to the second arrives late: what happens, and the reply to what it sends.
     let held = null;
     const second = await browser.open('about:blank');
+    let reply = null;
+    await second.route(/clarifications\/respond/, async (route) => {
+      const response = await route.fetch();
+      reply = () => route.fulfill({ response });
+    });
     await second.routeWebSocket(/socket\.io/, (socket) => {
       const server = socket.connectToServer();
       socket.onMessage((message) => server.send(message));
@@ -39,10 +44,12 @@ testOn('serve', 'Of two tabs that answer one question exactly one counts, and th
     await text(first, `${CLOSED} .own[data-counts="yes"]`, 'Yours is the answer that counts.');
     await second.locator(`${OPEN} button`).click();
     await text(second, OPEN, 'Sending …');
+    await until(() => reply, 'the server has replied');
     const late = held;
     held = null;
     for (const send of late) send();
     await text(second, CLOSED, 'Answer: red');
+    await reply();
     await text(second, '.own[data-counts="no"]', 'Someone else was first. Your answer “blue” does not count.');
     for (const page of [first, second]) assert.deepEqual(page.problems, []);
   });

@@ -25,10 +25,11 @@ export function App({ watcher }: { watcher: Watcher }) {
   const [tokensGiven, setTokensGiven] = useState(0);
   useEffect(() => watcher.show(chosen), [watcher, chosen]);
 
-  const { log } = watcher;
+  const { session, log, back } = watcher;
+  const progress = session?.state.progress;
   useEffect(() => {
-    document.title = log ? `${log.progress ? `${percent(log.progress.progress)} · ` : ''}${log.sessionId}` : 'Sessioncast';
-  }, [log, log?.progress]);
+    document.title = session ? `${progress ? `${percent(progress.progress)} · ` : ''}${session.id}` : 'Sessioncast';
+  }, [session, progress]);
 
   const giveToken = async (token: string) => {
     const why = await watcher.useToken(token);
@@ -55,10 +56,10 @@ export function App({ watcher }: { watcher: Watcher }) {
       <TokenForm watcher={watcher} onToken={giveToken} />
       <div className="columns">
         <main id="main" tabIndex={-1}>
-          {watcher.returns[0] && <ReturnNotice back={watcher.returns[0]} />}
-          {log ? <SessionView key={log.sessionId} watcher={watcher} log={log} /> : <Welcome />}
+          {back && <ReturnNotice back={back} />}
+          {session && log ? <SessionView key={session.id} watcher={watcher} session={session} log={log} /> : <Welcome />}
         </main>
-        <SessionListView shown={log?.sessionId ?? ''} tokensGiven={tokensGiven} />
+        <SessionListView shown={session?.id ?? ''} tokensGiven={tokensGiven} />
       </div>
     </>
   );

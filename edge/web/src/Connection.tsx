@@ -24,7 +24,7 @@ export function Connection({ watcher }: { watcher: Watcher }) {
 function missed(back: Return): string {
   if (back.startedAgain) return 'What was missed is not kept any more: the state as it is now came instead.';
   if (back.top === null) return 'How much was missed is not known.';
-  const before = back.from?.sequence ?? 0;
+  const before = back.loss.from?.sequence ?? 0;
   const there = Math.max(0, back.top - before);
   if (there === 0) return 'Nothing was missed.';
   if (!back.caughtUp) return `${counted(there, 'event')} happened meanwhile; catching up …`;

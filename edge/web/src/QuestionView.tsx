@@ -1,12 +1,12 @@
 // A question to whoever looks, answered in place; and how it ended, also when another was first.
 import { memo, useId, useState, type FormEvent } from 'react';
 
-import type { ClarificationEvent } from './events';
+import type { Clarification } from './events';
 import type { Outcome, Watcher } from './watcher';
 
 type Attempt = { answer: string; counts: Outcome['counts'] | 'sending'; why: string };
 
-function ending(question: ClarificationEvent): string {
+function ending(question: Clarification): string {
   if (question.outcome === 'cancelled') return 'The question was withdrawn.';
   if (question.outcome === 'expired') {
     return question.response === undefined
@@ -17,7 +17,7 @@ function ending(question: ClarificationEvent): string {
 }
 
 // What came of what was sent from here.
-function ownPart(question: ClarificationEvent, attempt: Attempt | null): string {
+function ownPart(question: Clarification, attempt: Attempt | null): string {
   if (!attempt || attempt.counts === 'sending' || attempt.counts === 'unknown') return '';
   if (attempt.counts === 'yes') return 'Yours is the answer that counts.';
   return question.outcome === 'answered'
@@ -25,7 +25,7 @@ function ownPart(question: ClarificationEvent, attempt: Attempt | null): string 
     : `Your answer “${attempt.answer}” came too late.`;
 }
 
-export const QuestionView = memo(function QuestionView({ question, watcher }: { question: ClarificationEvent; watcher: Watcher }) {
+export const QuestionView = memo(function QuestionView({ question, watcher }: { question: Clarification; watcher: Watcher }) {
   const [attempt, setAttempt] = useState<Attempt | null>(null);
   const [answer, setAnswer] = useState('');
   const id = useId();

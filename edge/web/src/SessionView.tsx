@@ -1,29 +1,35 @@
 // One session: how far it is, what it asks, what each model has said, how it ended, and its events.
-import { memo } from 'react';
+import { memo, useMemo } from 'react';
 
-import type { Prompts } from './events';
+import type { Session } from '../../../client_sdk/js/src/session';
+import type { Prompts, SessionState } from './events';
 import { clock, count, counted, duration, percent } from './format';
 import { useChanges } from './frames';
 import { QuestionView } from './QuestionView';
-import { TIMELINE_ENTRIES_MAX, type End, type Entry, type Model, type SessionLog } from './session_log';
+import { endOf, questionsOf, TIMELINE_ENTRIES_MAX, type End, type Entry, type Model, type SessionLog } from './session_log';
 import { Status } from './Status';
 import type { Watcher } from './watcher';
 
 const ENDS: Record<End['kind'], string> = { completed: 'Completed', failed: 'Failed', expired: 'Expired' };
 
-export function SessionView({ watcher, log }: { watcher: Watcher; log: SessionLog }) {
-  const questions = [...log.questions.values()];
-  // What waits for a person comes first.
-  questions.sort((one, other) => Number(one.status !== 'pending') - Number(other.status !== 'pending'));
+interface Props {
+  watcher: Watcher;
+  session: Session;
+  log: SessionLog;
+}
+
+export function SessionView({ watcher, session, log }: Props) {
+  const { state } = session;
+  const questions = useMemo(() => questionsOf(state), [state]);
   return (
     <>
-      <ProgressView watcher={watcher} log={log} />
+      <ProgressView watcher={watcher} session={session} log={log} />
       <section aria-label="Questions" aria-live="polite" className="questions">
         {questions.map((question) => (
           <QuestionView key={question.clarificationId} question={question} watcher={watcher} />
         ))}
       </section>
-      {log.end && <EndView end={log.end} />}
+      <EndView state={state} />
       {log.models.size > 0 && (
         <section aria-labelledby="models-title">
           <h2 id="models-title">
@@ -41,12 +47,13 @@ export function SessionView({ watcher, log }: { watcher: Watcher; log: SessionLo
   );
 }
 
-function ProgressView({ watcher, log }: { watcher: Watcher; log: SessionLog }) {
-  const { progress, sessionId, eventsShown, eventsSkipped } = log;
+function ProgressView({ watcher, session, log }: Props) {
+  const { progress } = session.state;
+  const { eventsShown, eventsSkipped } = log;
   return (
     <section className="card progress" aria-labelledby="session-id">
       <div className="head">
-        <h2 id="session-id">{sessionId}</h2>
+        <h2 id="session-id">{session.id}</h2>
         {progress && <Status status={progress.status} />}
       </div>
       {watcher.followsDemo && <p className="about">The demo’s session; the next one follows by itself.</p>}
@@ -120,16 +127,19 @@ const ModelView = memo(function ModelView({ model }: { model: Model }) {
   );
 });
 
-const EndView = memo(function EndView({ end }: { end: End }) {
+function EndView({ state }: { state: SessionState }) {
+  const end = useMemo(() => endOf(state), [state]);
   return (
-    <section className="card end" data-kind={end.kind} aria-live="polite" aria-labelledby="end-title">
-      <h2 id="end-title">{ENDS[end.kind]}</h2>
-      <pre id="end-text" tabIndex={0}>
-        {end.text}
-      </pre>
-    </section>
+    end && (
+      <section className="card end" data-kind={end.kind} aria-live="polite" aria-labelledby="end-title">
+        <h2 id="end-title">{ENDS[end.kind]}</h2>
+        <pre id="end-text" tabIndex={0}>
+          {end.text}
+        </pre>
+      </section>
+    )
   );
-});
+}
 
 // Drawn again a few times a second only: nobody reads faster.
 const Timeline = memo(function Timeline({ watcher, log }: { watcher: Watcher; log: SessionLog }) {

@@ -1,15 +1,6 @@
-// What the page knows of one session: made from its events, each once and in order, whatever the
-// connection does. Everything in it is bounded, however many events come.
-import type {
-  ClarificationEvent,
-  CompletedEvent,
-  CustomEvent,
-  ErrorEvent,
-  LogEvent,
-  ModelResultEvent,
-  Position,
-  ProgressEvent,
-} from './events';
+// What the page knows of one session beside its state, which is the SDK's: each model's text as it grows, the last events, and how
+// many there were. And what of a state is shown. All of it is bounded, however many events come.
+import type { Clarification, Custom, ModelResult, SessionEvent, SessionState } from './events';
 import { percent } from './format';
 
 export const TIMELINE_ENTRIES_MAX = 500;
@@ -43,8 +34,6 @@ export interface End {
   text: string;
 }
 
-export type Accepted = 'shown' | 'known' | 'gap';
-
 // The end of a text that is too long to show; what was cut off is marked.
 function bounded(text: string): string {
   return text.length <= TEXT_CHARS_MAX ? text : `…${text.slice(1 - TEXT_CHARS_MAX)}`;
@@ -60,85 +49,68 @@ function put<Value>(map: Map<string, Value>, key: string, value: Value, sizeMax:
   if (map.size > sizeMax) map.delete(map.keys().next().value as string);
 }
 
+// How the session ended, if it has.
+export function endOf({ completed, error, progress }: SessionState): End | null {
+  if (completed) return { kind: 'completed', text: bounded(JSON.stringify(completed.result, null, 2)) };
+  if (error) return { kind: 'failed', text: error.error };
+  if (progress?.status !== 'EXPIRED') return null;
+  return { kind: 'expired', text: 'Nobody published to this session for its time to live.' };
+}
+
+// What waits for a person comes first; of what has ended the oldest are left out.
+export function questionsOf({ clarifications }: SessionState): Clarification[] {
+  const open = clarifications.filter(({ status }) => status === 'pending').slice(-QUESTIONS_MAX);
+  const ended = clarifications.filter(({ status }) => status !== 'pending');
+  return [...open, ...ended.slice(Math.max(0, ended.length + open.length - QUESTIONS_MAX))];
+}
+
 export class SessionLog {
-  readonly sessionId: string;
-  position: Position | null = null;
-  progress: ProgressEvent | null = null;
   models = new Map<string, Model>();
-  questions = new Map<string, ClarificationEvent>();
-  end: End | null = null;
   // The newest last; up to twice TIMELINE_ENTRIES_MAX, so that it is seldom cut.
   timeline: Entry[] = [];
   eventsShown = 0;
   eventsSkipped = 0;
   updatedAt = '';
 
-  constructor(sessionId: string) {
-    this.sessionId = sessionId;
-  }
-
-  // The server has said where reading goes on.
-  moveTo({ epoch, sequence }: Position): void {
-    this.position = epoch === '' ? null : { epoch, sequence };
-  }
-
-  // What was known is of no use any more; its state follows.
-  startAgain(position: Position): void {
-    this.progress = null;
+  // What was known is of no use any more; the session's state follows.
+  startAgain(): void {
     this.models = new Map();
-    this.questions = new Map();
-    this.end = null;
     this.timeline = [];
-    this.moveTo(position);
   }
 
-  // The rule of docs/PROTOCOL.md, "Going on after a reconnect".
-  add(name: string, event: LogEvent): Accepted {
-    const skipped = event.skipped ?? 0;
-    const last = this.position;
-    if (last && last.epoch === event.epoch) {
-      if (event.sequence <= last.sequence) return 'known';
-      if (event.sequence > last.sequence + 1 + skipped) return 'gap';
-    }
-    this.position = { epoch: event.epoch, sequence: event.sequence };
+  add(event: SessionEvent): void {
+    const { timestamp, epoch, sequence, skipped = 0 } = event.payload;
     this.eventsShown += 1;
     this.eventsSkipped += skipped;
-    this.updatedAt = event.timestamp;
-    this.note(name, event, skipped, this.apply(name, event));
-    return 'shown';
+    this.updatedAt = timestamp;
+    const summary = brief(this.apply(event) ?? '');
+    this.timeline.push({ key: `${epoch} ${sequence}`, sequence, name: event.name, timestamp, summary, skipped });
+    if (this.timeline.length >= 2 * TIMELINE_ENTRIES_MAX) {
+      this.timeline = this.timeline.slice(-TIMELINE_ENTRIES_MAX);
+    }
   }
 
   // What the timeline says of it.
-  private apply(name: string, event: LogEvent): string {
-    switch (name) {
+  private apply(event: SessionEvent): string {
+    switch (event.kind) {
       case 'progress':
-        return this.applyProgress(event as ProgressEvent);
+        return `${percent(event.payload.progress)}, ${event.payload.status.toLowerCase()}`;
       case 'model_result':
-        return this.applyResult(event as ModelResultEvent);
-      case 'clarification':
-        return this.applyQuestion(event as ClarificationEvent);
-      case 'completed':
-        this.end = { kind: 'completed', text: bounded(JSON.stringify((event as CompletedEvent).result, null, 2)) };
-        return 'the session is complete';
-      case 'error': {
-        const { error, final } = event as ErrorEvent;
-        if (final) this.end = { kind: 'failed', text: error };
-        return error;
+        return this.applyResult(event.payload);
+      case 'clarification': {
+        const { status, question, outcome, response } = event.payload;
+        return status === 'pending' ? question : `${outcome ?? 'answered'}: ${response ?? question}`;
       }
-      default:
-        return this.applyCustom(name, event as CustomEvent);
+      case 'completed':
+        return 'the session is complete';
+      case 'error':
+        return event.payload.error;
+      case 'custom':
+        return this.applyCustom(event.name, event.payload);
     }
   }
 
-  private applyProgress(event: ProgressEvent): string {
-    this.progress = event;
-    if (event.status === 'EXPIRED') {
-      this.end = { kind: 'expired', text: 'Nobody published to this session for its time to live.' };
-    }
-    return `${percent(event.progress)}, ${event.status.toLowerCase()}`;
-  }
-
-  private applyResult(event: ModelResultEvent): string {
+  private applyResult(event: ModelResult): string {
     const key = `${event.modelName}\n${event.runId ?? ''}`;
     put(
       this.models,
@@ -158,13 +130,8 @@ export class SessionLog {
     return `${event.modelName} ${event.status}`;
   }
 
-  private applyQuestion(event: ClarificationEvent): string {
-    put(this.questions, event.clarificationId, event, QUESTIONS_MAX);
-    return event.status === 'pending' ? event.question : `${event.outcome ?? 'answered'}: ${event.response ?? event.question}`;
-  }
-
   // A delta of a model's text goes behind what its card has; its next result replaces all of it.
-  private applyCustom(name: string, { data }: CustomEvent): string {
+  private applyCustom(name: string, { data }: Custom): string {
     const delta = data?.delta;
     if (typeof delta !== 'string') return JSON.stringify(data);
     const modelName = [data.modelName, data.model, name].find((text) => typeof text === 'string') as string;
@@ -187,19 +154,5 @@ export class SessionLog {
       MODELS_MAX,
     );
     return `${modelName}: ${delta}`;
-  }
-
-  private note(name: string, event: LogEvent, skipped: number, summary: string): void {
-    this.timeline.push({
-      key: `${event.epoch} ${event.sequence}`,
-      sequence: event.sequence,
-      name,
-      timestamp: event.timestamp,
-      summary: brief(summary ?? ''),
-      skipped,
-    });
-    if (this.timeline.length >= 2 * TIMELINE_ENTRIES_MAX) {
-      this.timeline = this.timeline.slice(-TIMELINE_ENTRIES_MAX);
-    }
   }
 }
