@@ -80,7 +80,14 @@ const IMAGES = process.env.SESSIONCAST_SCREENSHOTS
   ? path.join(ROOT, 'docs/images')
   : path.join(process.env.SESSIONCAST_BIN ?? path.join(ROOT, 'build/dev/bin'), '../page_images');
 
-export async function screenshot(page, name) {
+// `isWhole`: all of the page, on a screen that is as long as it; what is off the screen is not drawn.
+export async function screenshot(page, name, { isWhole = false } = {}) {
+  const screen = page.viewportSize();
+  if (isWhole) {
+    const height = await page.evaluate(() => document.documentElement.scrollHeight);
+    await page.setViewportSize({ ...screen, height });
+  }
   mkdirSync(IMAGES, { recursive: true });
-  await page.screenshot({ path: path.join(IMAGES, `${name}.png`), fullPage: page.viewportSize().width < 500 });
+  await page.screenshot({ path: path.join(IMAGES, `${name}.png`) });
+  await page.setViewportSize(screen);
 }

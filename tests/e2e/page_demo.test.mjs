@@ -35,16 +35,18 @@ test(
       page.setDefaultTimeout(70_000);
       await text(page, '#connection', 'connected');
       await text(page, '#session-id', /^demo-\d{8}-\d{6}-\d+$/);
+      const phone = await browser.open(url, PHONE);
       await text(page, '#percent', /^[1-9]\d? %/);
       await text(page, '.model[data-status="processing"] .text', /\w+ \w+/);
       await page.locator(QUESTION).waitFor();
       const first = await page.locator('#session-id').textContent();
       await text(page, '.list [aria-current="page"]', first);
       await screenshot(page, 'page_light');
-      const phone = await browser.open(`${url}#${first}`, PHONE);
+      await phone.evaluate((id) => (location.hash = id), first);
+      await text(phone, '#session-id', first);
       await phone.locator('.question').waitFor();
       await fits(phone);
-      await screenshot(phone, 'page_phone');
+      await screenshot(phone, 'page_phone', { isWhole: true });
       // The visitor answers, by the keyboard; the rest of the session is made for that answer.
       await page.locator(`${QUESTION} input`).fill('lawyers');
       await page.keyboard.press('Enter');

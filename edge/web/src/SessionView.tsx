@@ -24,12 +24,12 @@ export function SessionView({ watcher, session, log }: Props) {
   return (
     <>
       <ProgressView watcher={watcher} session={session} log={log} />
+      <EndView state={state} />
       <section aria-label="Questions" aria-live="polite" className="questions">
         {questions.map((question) => (
           <QuestionView key={question.clarificationId} question={question} watcher={watcher} />
         ))}
       </section>
-      <EndView state={state} />
       {log.models.size > 0 && (
         <section aria-labelledby="models-title">
           <h2 id="models-title">
@@ -54,11 +54,17 @@ function ProgressView({ watcher, session, log }: Props) {
     <section className="card progress" aria-labelledby="session-id">
       <div className="head">
         <h2 id="session-id">{session.id}</h2>
-        {progress && <Status status={progress.status} />}
+        {eventsShown > 0 && <Status status={session.state.status} />}
       </div>
       {watcher.followsDemo && <p className="about">The demo’s session; the next one follows by itself.</p>}
       <div className="bar">
-        <progress id="bar" max={100} value={progress?.progress ?? 0} aria-label="Progress" />
+        <progress
+          id="bar"
+          max={100}
+          value={progress?.progress ?? 0}
+          data-status={session.state.status.toLowerCase()}
+          aria-label="Progress"
+        />
         <strong id="percent">{progress ? percent(progress.progress) : '–'}</strong>
       </div>
       {watcher.refusal ? (
@@ -73,7 +79,7 @@ function ProgressView({ watcher, session, log }: Props) {
         <span id="events-shown" data-count={eventsShown}>
           {counted(eventsShown, 'event')}
         </span>
-        {eventsSkipped > 0 && `, ${count(eventsSkipped)} superseded and left out`}
+        {eventsSkipped > 0 && ` shown, ${count(eventsSkipped)} superseded by them and left out`}
         {log.updatedAt && ` · the last at ${clock(log.updatedAt)}`}
       </p>
     </section>
@@ -83,10 +89,11 @@ function ProgressView({ watcher, session, log }: Props) {
 const PROMPT_STATES = ['completed', 'processing', 'pending', 'failed'] as const;
 
 function PromptsView({ prompts }: { prompts: Prompts }) {
+  const states = PROMPT_STATES.filter((state) => prompts[state] > 0);
   return (
     <div className="prompts">
       <div className="parts" aria-hidden="true">
-        {PROMPT_STATES.filter((state) => prompts[state] > 0).map((state) => (
+        {states.map((state) => (
           <span key={state} data-status={state} style={{ flexGrow: prompts[state] }} />
         ))}
       </div>
@@ -95,7 +102,7 @@ function PromptsView({ prompts }: { prompts: Prompts }) {
           <dt>prompts</dt>
           <dd>{count(prompts.total)}</dd>
         </div>
-        {PROMPT_STATES.map((state) => (
+        {states.map((state) => (
           <div key={state} data-status={state}>
             <dt>
               <span className="dot" aria-hidden="true" />
