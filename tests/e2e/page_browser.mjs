@@ -1,4 +1,5 @@
 // The page in Chromium, as a person has it in front of them.
+import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 
@@ -68,6 +69,12 @@ export async function withBrowser(body) {
 // Until an element of this selector has this text.
 export const text = (page, selector, pattern) =>
   page.locator(selector, { hasText: pattern }).first().waitFor();
+
+// As wide as the screen: nothing is cut off or has to be scrolled to sideways.
+export async function fits(page) {
+  const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(content <= screen, `${content} px of content on ${screen} px`);
+}
 
 // The sequences in the timeline, the oldest first.
 export const sequences = (page) =>

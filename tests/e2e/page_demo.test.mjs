@@ -7,19 +7,13 @@ import path from 'node:path';
 import test from 'node:test';
 
 import { Program, ROOT, run, testOn, within } from '../support/processes.mjs';
-import { Browser, DESKTOP, PHONE, numbersTo, screenshot, sequences, text, withBrowser } from './page_browser.mjs';
+import { Browser, DESKTOP, fits, PHONE, numbersTo, screenshot, sequences, text, withBrowser } from './page_browser.mjs';
 import { events, publisherTo } from './publisher.mjs';
 
 const RUN = path.join(ROOT, 'tools/run');
 const BIN_FLAG = `--bin=${process.env.SESSIONCAST_BIN ?? path.join(ROOT, 'build/dev/bin')}`;
 const ANY_PORTS = ['--http_listen=localhost:0', '--grpc_listen=localhost:0', '--store=memory'];
 const QUESTION = '.question[data-status="pending"]';
-
-// As wide as the screen: nothing is cut off or has to be scrolled to sideways.
-async function fits(page) {
-  const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-  assert.ok(content <= screen, `${content} px of content on ${screen} px`);
-}
 
 test(
   './tools/run shows a demo session on the page, takes an answer there, and ends at Ctrl-C',

@@ -65,9 +65,11 @@ test('A result replaces what deltas have made, and runs of one model are apart',
 test('All of it is bounded, however much comes', () => {
   const log = new SessionLog();
   const long = 'x'.repeat(50_000);
-  for (let i = 1; i <= 5000; i += 1) {
+  for (let i = 1; i < 5000; i += 1) {
     token(log, i, '', { data: { delta: `${long.slice(0, 100)}${i}`, modelName: `m-${i % 1000}` } });
   }
+  token(log, 5000, '', { data: { delta: 'x', modelName: long, runId: long, provider: long } });
+  assert.ok([...log.models.values()].every(({ key, name, provider }) => `${key}${name}${provider}`.length <= 1100));
   add(log, 'clarification', 5001, { clarificationId: 'c', question: long, status: 'pending' });
   add(log, 'model_result', 5002, { modelName: 'm', duration: 1, status: 'completed', result: `${long}end` });
   assert.ok(log.timeline.length <= 2 * TIMELINE_ENTRIES_MAX);

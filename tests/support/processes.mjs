@@ -219,6 +219,11 @@ export class Deployment {
     await this.ready();
   }
 
+  // While control does not run: it will start with an empty store.
+  loseStore() {
+    rmSync(path.join(this.#directory, 'store'), { recursive: true, force: true });
+  }
+
   // On the port it had, when it had one.
   async startControl() {
     this.control = new Program(program('sessioncast-control'), [

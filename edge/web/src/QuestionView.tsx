@@ -1,7 +1,8 @@
 // A question to whoever looks, answered in place; and how it ended, also when another was first.
-import { memo, useId, useState, type FormEvent } from 'react';
+import { memo, useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from 'react';
 
 import type { Clarification } from './events';
+import { Text } from './Text';
 import type { Outcome, Watcher } from './watcher';
 
 type Attempt = { answer: string; counts: Outcome['counts'] | 'sending'; why: string };
@@ -17,12 +18,15 @@ function ending(question: Clarification): string {
 }
 
 // What came of what was sent from here.
-function ownPart(question: Clarification, attempt: Attempt | null): string {
-  if (!attempt || attempt.counts === 'sending' || attempt.counts === 'unknown') return '';
+function ownPart(question: Clarification, attempt: Attempt | null): ReactNode {
+  if (!attempt || attempt.counts === 'sending' || attempt.counts === 'unknown') return null;
   if (attempt.counts === 'yes') return 'Yours is the answer that counts.';
-  return question.outcome === 'answered'
-    ? `Someone else was first. Your answer “${attempt.answer}” does not count.`
-    : `Your answer “${attempt.answer}” came too late.`;
+  const own = <bdi>{attempt.answer}</bdi>;
+  return question.outcome === 'answered' ? (
+    <>Someone else was first. Your answer “{own}” does not count.</>
+  ) : (
+    <>Your answer “{own}” came too late.</>
+  );
 }
 
 export const QuestionView = memo(function QuestionView({ question, watcher }: { question: Clarification; watcher: Watcher }) {
@@ -31,6 +35,13 @@ export const QuestionView = memo(function QuestionView({ question, watcher }: { 
   const id = useId();
   const isOpen = question.status === 'pending';
   const isSending = attempt?.counts === 'sending';
+  const own = ownPart(question, attempt);
+
+  // Who has answered by the keyboard goes on from here, though the form is gone.
+  const article = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (!isOpen && attempt && document.activeElement === document.body) article.current?.focus();
+  }, [isOpen, attempt]);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -39,9 +50,11 @@ export const QuestionView = memo(function QuestionView({ question, watcher }: { 
     setAttempt({ answer, counts, why: text });
   };
   return (
-    <article className="card question" data-status={question.status} data-id={question.clarificationId}>
+    <article ref={article} tabIndex={-1} className="card question" data-status={question.status} data-id={question.clarificationId}>
       <p className="about">{isOpen ? 'A question to you' : 'Question'}</p>
-      <h3 id={id}>{question.question}</h3>
+      <Text as="h3" id={id}>
+        {question.question}
+      </Text>
       {isOpen ? (
         <form onSubmit={submit}>
           <div className="row">
@@ -60,10 +73,10 @@ export const QuestionView = memo(function QuestionView({ question, watcher }: { 
         </form>
       ) : (
         <>
-          <p className="text">{ending(question)}</p>
-          {ownPart(question, attempt) && (
+          <Text>{ending(question)}</Text>
+          {own && (
             <p className="own" data-counts={attempt?.counts}>
-              {ownPart(question, attempt)}
+              {own}
             </p>
           )}
         </>

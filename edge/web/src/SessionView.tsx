@@ -8,6 +8,7 @@ import { useChanges } from './frames';
 import { QuestionView } from './QuestionView';
 import { endOf, questionsOf, TIMELINE_ENTRIES_MAX, type End, type Entry, type Model, type SessionLog } from './session_log';
 import { Status } from './Status';
+import { Text } from './Text';
 import type { Watcher } from './watcher';
 
 const ENDS: Record<End['kind'], string> = { completed: 'Completed', failed: 'Failed', expired: 'Expired' };
@@ -75,6 +76,11 @@ function ProgressView({ watcher, session, log }: Props) {
         eventsShown === 0 && <p className="about">Waiting for the first event.</p>
       )}
       {progress && progress.prompts.total > 0 && <PromptsView prompts={progress.prompts} />}
+      {log.hasStartedAgain && (
+        <p className="about" id="started-again">
+          The server has no longer all that was shown here: this is the session as it has it now.
+        </p>
+      )}
       <p className="about">
         <span id="events-shown" data-count={eventsShown}>
           {counted(eventsShown, 'event')}
@@ -120,16 +126,16 @@ const ModelView = memo(function ModelView({ model }: { model: Model }) {
   return (
     <article className="card model" data-status={model.status} aria-label={`Model ${model.name}`}>
       <div className="head">
-        <h3>{model.name}</h3>
+        <h3 title={model.name}>{model.name}</h3>
         <Status status={model.status} />
       </div>
-      <p className="about">
-        {[model.provider, model.runId && `run ${model.runId}`, model.durationMs !== null && duration(model.durationMs)]
-          .filter(Boolean)
-          .join(' · ')}
+      <p className="about parts-of-a-line">
+        {model.provider && <bdi>{model.provider}</bdi>}
+        {model.runId && <bdi>run {model.runId}</bdi>}
+        {model.durationMs !== null && <span>{duration(model.durationMs)}</span>}
       </p>
-      {model.text && <p className="text">{model.text}</p>}
-      {model.error && <p className="text failure">{model.error}</p>}
+      <Text>{model.text}</Text>
+      <Text className="failure">{model.error}</Text>
     </article>
   );
 });

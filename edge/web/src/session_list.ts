@@ -1,10 +1,10 @@
-// The list of sessions, asked for again every few seconds while somebody looks.
+// The list of sessions, asked for again every few seconds while somebody looks; the longer it is, the more seldom.
 import { useEffect, useState } from 'react';
 
 import type { SessionSummary } from './events';
 import { authorization } from './token';
 
-const POLL_MS = 3_000;
+const POLL_MS_PER_PAGE = 3_000;
 const PAGE_SIZE = 1000;
 const PAGES_MAX = 5;
 
@@ -49,11 +49,13 @@ export function useSessionList(key: unknown): SessionList {
   useEffect(() => {
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let pages = 1;
     const poll = async () => {
       clearTimeout(timer);
       if (document.hidden) return;
       try {
         const loaded = await load(abort.signal);
+        pages = Math.max(1, Math.ceil(loaded.sessions.length / PAGE_SIZE));
         if (!abort.signal.aborted) setList(loaded);
       } catch (error) {
         if (abort.signal.aborted) return;
@@ -66,7 +68,7 @@ export function useSessionList(key: unknown): SessionList {
           code: refused.code,
         }));
       }
-      if (!abort.signal.aborted) timer = setTimeout(poll, POLL_MS);
+      if (!abort.signal.aborted) timer = setTimeout(poll, POLL_MS_PER_PAGE * pages);
     };
     const look = () => void poll();
     document.addEventListener('visibilitychange', look);

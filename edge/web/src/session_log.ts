@@ -8,6 +8,7 @@ const MODELS_MAX = 200;
 const QUESTIONS_MAX = 200;
 const TEXT_CHARS_MAX = 32 * 1024;
 const SUMMARY_CHARS_MAX = 160;
+const NAME_CHARS_MAX = 256; // as the contract's; a backend's own events can have longer ones
 
 export interface Model {
   key: string;
@@ -43,6 +44,10 @@ function brief(text: string): string {
   return text.length <= SUMMARY_CHARS_MAX ? text : `${text.slice(0, SUMMARY_CHARS_MAX - 1)}…`;
 }
 
+function named(value: unknown): string {
+  return typeof value === 'string' ? value.slice(0, NAME_CHARS_MAX) : '';
+}
+
 // A map in the order of insertion that forgets its oldest.
 function put<Value>(map: Map<string, Value>, key: string, value: Value, sizeMax: number): void {
   map.set(key, value);
@@ -71,9 +76,11 @@ export class SessionLog {
   eventsShown = 0;
   eventsSkipped = 0;
   updatedAt = '';
+  hasStartedAgain = false;
 
   // What was known is of no use any more; the session's state follows.
   startAgain(): void {
+    this.hasStartedAgain = true;
     this.models = new Map();
     this.timeline = [];
   }
@@ -134,8 +141,8 @@ export class SessionLog {
   private applyCustom(name: string, { data }: Custom): string {
     const delta = data?.delta;
     if (typeof delta !== 'string') return JSON.stringify(data);
-    const modelName = [data.modelName, data.model, name].find((text) => typeof text === 'string') as string;
-    const runId = typeof data.runId === 'string' ? data.runId : '';
+    const modelName = named(data.modelName) || named(data.model) || name;
+    const runId = named(data.runId);
     const key = `${modelName}\n${runId}`;
     const before = this.models.get(key);
     put(
@@ -144,7 +151,7 @@ export class SessionLog {
       {
         key,
         name: modelName,
-        provider: before?.provider ?? (typeof data.provider === 'string' ? data.provider : ''),
+        provider: before?.provider ?? named(data.provider),
         runId,
         status: 'processing',
         durationMs: before?.durationMs ?? null,
