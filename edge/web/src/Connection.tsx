@@ -38,12 +38,12 @@ function missed(back: Return): string {
 export function ReturnNotice({ back }: { back: Return }) {
   const how = back.recovered ? 'The connection was recovered' : 'A new connection was made';
   return (
-    <aside className="card return" role="status" data-recovered={back.recovered} data-caught-up={back.caughtUp !== null}>
+    <div className="card return" role="status" data-recovered={back.recovered} data-caught-up={back.caughtUp !== null}>
       <strong>
         {how} after {duration(back.awayMs)}
         {back.edge && ` at edge ${back.edge}`}.
       </strong>{' '}
       {missed(back)}
-    </aside>
+    </div>
   );
 }

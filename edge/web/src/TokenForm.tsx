@@ -28,7 +28,7 @@ export function TokenForm({ watcher, onToken }: Props) {
       ? 'The server does not accept this token. It may have ended.'
       : 'This server asks for a token.';
   return (
-    <form className="card token" onSubmit={submit}>
+    <form className="card token" aria-label="Token" onSubmit={submit}>
       <label htmlFor={id}>{what}</label>
       <div className="row">
         <input
