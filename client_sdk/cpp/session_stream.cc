@@ -38,6 +38,14 @@ class StreamCall : public grpc::ClientReadReactor<v1::StreamSessionResponse> {
     mutex_.Await(absl::Condition(&done_));
   }
 
+  // Whether control has the call, which its headers say; false: the call has ended without any.
+  bool AwaitHeard() {
+    const absl::MutexLock lock(&mutex_);
+    const auto is_known = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return heard_ || done_; };
+    mutex_.Await(absl::Condition(&is_known));
+    return heard_;
+  }
+
   // The next message, or how the call ended.
   absl::StatusOr<std::optional<v1::StreamSessionResponse>> Take() {
     const absl::MutexLock lock(&mutex_);
@@ -59,6 +67,10 @@ class StreamCall : public grpc::ClientReadReactor<v1::StreamSessionResponse> {
   void Cancel() { context_.TryCancel(); }
 
  private:
+  void OnReadInitialMetadataDone(bool ok) override {
+    const absl::MutexLock lock(&mutex_);
+    heard_ = ok;
+  }
   void OnReadDone(bool ok) override {
     {
       const absl::MutexLock lock(&mutex_);
@@ -79,6 +91,7 @@ class StreamCall : public grpc::ClientReadReactor<v1::StreamSessionResponse> {
   grpc::ClientContext context_;
   absl::Mutex mutex_;
   v1::StreamSessionResponse arriving_;  // gRPC's until has_message_
+  bool heard_ ABSL_GUARDED_BY(mutex_) = false;
   bool has_message_ ABSL_GUARDED_BY(mutex_) = false;
   bool leaving_ ABSL_GUARDED_BY(mutex_) = false;
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
@@ -105,6 +118,7 @@ class SessionStream::Reader {
         Open();
         continue;
       }
+      if (!heard_at_ && call()->AwaitHeard()) Heard();
       absl::StatusOr<std::optional<v1::StreamSessionResponse>> message = call()->Take();
       if (!message.ok()) {
         if (std::optional<Item> resync = CallFailed(message.status())) return resync;
@@ -152,6 +166,7 @@ class SessionStream::Reader {
     message_.Clear();
     taken_ = 0;
     has_taken_ = false;
+    heard_at_.reset();
     v1::StreamSessionRequest request;
     request.set_session_id(session_id_);
     *request.mutable_after() = position();
@@ -200,6 +215,17 @@ class SessionStream::Reader {
     return Item(Resync{*std::move(snapshot)});
   }
 
+  void Heard() {
+    heard_at_ = Clock::now();
+    SetConnection(absl::OkStatus());
+  }
+
+  void SetConnection(const absl::Status& connection) {
+    if (connection_ && connection_->ok() == connection.ok()) return;
+    connection_ = connection;
+    if (options_.on_connection) options_.on_connection(connection);
+  }
+
   void Succeeded() {
     has_taken_ = true;
     backoff_.Reset();
@@ -208,13 +234,15 @@ class SessionStream::Reader {
 
   void Failed(const absl::Status& status) {
     SetCall(nullptr);
+    const Clock::time_point now = Clock::now();
+    // A call that stood for a while had a control, which had nothing to say.
+    if (heard_at_ && now - *heard_at_ > options_.retry.backoff_max) Succeeded();
     // What it had taken something with was allowed: it may be again (with another token).
     if (!MayTryAgain(status) && !has_taken_) {
       end_ = status;
       return;
     }
     has_taken_ = false;
-    const Clock::time_point now = Clock::now();
     if (!failing_since_) failing_since_ = now;
     if (options_.give_up_after && now - *failing_since_ >= *options_.give_up_after) {
       end_ = absl::Status(status.code(), absl::StrCat("given up after ",
@@ -222,6 +250,7 @@ class SessionStream::Reader {
                                                       " ms: ", status.message()));
       return;
     }
+    SetConnection(status);
     try_at_ = now + backoff_.Next(status);
   }
 
@@ -241,6 +270,8 @@ class SessionStream::Reader {
   v1::StreamSessionResponse message_;
   int taken_ = 0;  // events of message_
   bool has_taken_ = false;  // a message of this call
+  std::optional<Clock::time_point> heard_at_;  // of this call
+  std::optional<absl::Status> connection_;  // the last one told
   bool has_ended_ = false;
   absl::Status end_;
   std::optional<Clock::time_point> failing_since_;

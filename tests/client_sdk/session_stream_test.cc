@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "sessioncast/publisher.h"
 #include "tests/client_sdk/faulty_control.h"
 #include "tests/control/events.h"
@@ -45,6 +47,36 @@ class SessionStreamTest : public testing::Test {
   }
 
   FaultyControl control_;
+};
+
+// What a stream tells of its connection.
+class Told {
+ public:
+  std::function<void(const absl::Status&)> Listener() {
+    return [this](const absl::Status& connection) {
+      const absl::MutexLock lock(&mutex_);
+      told_.push_back(connection);
+    };
+  }
+  // The `index`th, when it is there.
+  absl::Status At(size_t index) {
+    const absl::MutexLock lock(&mutex_);
+    const auto is_there = [&] { return told_.size() > index; };
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&is_there), absl::Seconds(30))) {
+      return absl::DeadlineExceededError("nothing was told");
+    }
+    return told_[index];
+  }
+  // Whether nothing more than `count` was told until then.
+  bool IsAllUntil(size_t count, absl::Time time) {
+    const absl::MutexLock lock(&mutex_);
+    const auto is_more = [&] { return told_.size() > count; };
+    return !mutex_.AwaitWithDeadline(absl::Condition(&is_more), time);
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<absl::Status> told_;
 };
 
 TEST_F(SessionStreamTest, GivesEachEventOnceOverRestartsOfControl) {
@@ -119,9 +151,52 @@ TEST_F(SessionStreamTest, GivesUpWhenTheTimeHasPassedAndSaysSoAgain) {
   EXPECT_EQ(stream.Next().status(), next.status());
 }
 
-TEST_F(SessionStreamTest, WhatIsRefusedForGoodIsAnErrorAtOnce) {
-  SessionStream stream("not an id", Options());
+TEST_F(SessionStreamTest, TellsThatControlIsAwayAndBackThoughThereIsNothingToRead) {
+  Told told;
+  SessionStreamOptions options = Options();
+  options.on_connection = told.Listener();
+  SessionStream stream("s", options);
+  std::thread thread([&] { EXPECT_EQ(Next(stream), 0); });
+  EXPECT_EQ(told.At(0), absl::OkStatus());
+  for (size_t restart = 0; restart < 3; ++restart) {
+    control_.Stop();
+    EXPECT_EQ(told.At(2 * restart + 1).code(), absl::StatusCode::kUnavailable);
+    control_.Start();
+    EXPECT_EQ(told.At(2 * restart + 2), absl::OkStatus());
+  }
+  stream.Close();
+  thread.join();
+}
+
+TEST_F(SessionStreamTest, AnOutageIsNotCountedTogetherWithOneLongBefore) {
+  Told told;
+  SessionStreamOptions options = Options();
+  options.give_up_after = milliseconds(2'000);
+  options.on_connection = told.Listener();
+  SessionStream stream("s", options);
+  std::thread thread([&] { EXPECT_EQ(Next(stream), 1); });
+  EXPECT_EQ(told.At(0), absl::OkStatus());
+  const absl::Time first = absl::Now();
+  control_.Stop();
+  EXPECT_FALSE(told.At(1).ok());
+  control_.Start();
+  EXPECT_EQ(told.At(2), absl::OkStatus());
+  ASSERT_TRUE(told.IsAllUntil(3, first + absl::Milliseconds(2'500)));
+  control_.Stop();
+  EXPECT_FALSE(told.At(3).ok());
+  control_.Start();
+  EXPECT_EQ(told.At(4), absl::OkStatus());
+  Publish("s", 1);
+  thread.join();
+}
+
+TEST_F(SessionStreamTest, WhatIsRefusedForGoodIsAnErrorAtOnceAndNothingIsToldOfTheConnection) {
+  Told told;
+  SessionStreamOptions options = Options();
+  options.on_connection = told.Listener();
+  SessionStream stream("not an id", options);
   EXPECT_EQ(stream.Next().status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(told.IsAllUntil(0, absl::InfinitePast()));
 }
 
 TEST_F(SessionStreamTest, MayBeLeftWithEventsThatNobodyTook) {

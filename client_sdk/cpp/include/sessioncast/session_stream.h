@@ -11,11 +11,13 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "sessioncast/credentials.h"
 #include "sessioncast/retry.h"
@@ -32,6 +34,10 @@ struct SessionStreamOptions {
   std::optional<v1::Position> after = std::nullopt;
   // How long it tries without success before Next is an error. Nothing: for ever.
   std::optional<std::chrono::milliseconds> give_up_after = std::nullopt;
+  // Called by Next, on its thread, when this changes: OK, control has this reader's call, and what
+  // is published comes at once; else why it has not, and it is tried again. What is for good is not
+  // told here. May be empty.
+  std::function<void(const absl::Status&)> on_connection = {};
 };
 
 // What was kept of the position is gone: forget what there is of the session, this is its state. With
