@@ -152,6 +152,7 @@ LIBRARIES = {
     "jwt.h": ["tools/access/"],
     "nlohmann/": ["edge/", "tools/"],
     "prometheus/": ["tools/daemon/metrics"],
+    "utf8proc.h": ["tools/sessioncast/shown_text"],
     "absl/log/": [],
 }
 

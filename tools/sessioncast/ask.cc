@@ -1,4 +1,6 @@
 // `ask` and `answer`.
+#include <unistd.h>
+
 #include <algorithm>
 #include <iostream>
 #include <memory>
@@ -10,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "tools/sessioncast/commands.h"
 #include "tools/sessioncast/print.h"
+#include "tools/sessioncast/shown_text.h"
 
 namespace sessioncast::tool {
 namespace {
@@ -65,7 +68,8 @@ ExitCode Ask(const AskOptions& options) {
       if (options.target.output == Output::kJson) {
         std::cout << ToJson(*answer) << std::endl;
       } else if (answer->has_response()) {
-        std::cout << answer->response() << std::endl;
+        const bool is_seen = isatty(STDOUT_FILENO) == 1;  // else a program has it as it is
+        std::cout << (is_seen ? Shown(answer->response()) : answer->response()) << std::endl;
       } else {
         std::cerr << "no answer: the question was "
                   << (answer->status() == v1::CLARIFICATION_STATUS_EXPIRED ? "not answered in time"

@@ -6,18 +6,21 @@
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/util/json_util.h"
+#include "tools/sessioncast/shown_text.h"
 
 namespace sessioncast::tool {
 namespace {
 
-constexpr size_t kTextShownMax = 120;  // characters of a text in a line
+constexpr size_t kTextColumnsMax = 120;
+constexpr size_t kNameColumnsMax = 40;
 
-std::string Shown(const std::string& text) {
-  std::string line;
-  for (const char c : text.substr(0, kTextShownMax)) line.push_back(c == '\n' ? ' ' : c);
-  if (text.size() > kTextShownMax) line.append("...");
-  return line;
+std::string WordOf(const google::protobuf::EnumDescriptor& words, int number) {
+  const auto* value = words.FindValueByNumber(number);
+  return value == nullptr ? "?" : value->options().GetExtension(v1::browser_word);
 }
+
+std::string Text(const std::string& text) { return ShownBegin(text, kTextColumnsMax); }
+std::string Name(const std::string& name) { return ShownBegin(name, kNameColumnsMax); }
 
 std::string KindText(const v1::Event& event) {
   switch (event.kind_case()) {
@@ -26,33 +29,24 @@ std::string KindText(const v1::Event& event) {
                           StatusWord(event.progress().status()));
     case v1::Event::kModelResult: {
       const v1::ModelResult& result = event.model_result();
-      const std::string status = v1::ModelResultStatus_descriptor()
-                                     ->FindValueByNumber(result.status())
-                                     ->options()
-                                     .GetExtension(v1::browser_word);
-      return absl::StrCat("model_result   ", result.model_name(), "  ", status, "  ",
-                          result.duration_ms(), " ms  ",
-                          Shown(result.has_error() ? result.error() : result.result()));
+      return absl::StrCat("model_result   ", Name(result.model_name()), "  ",
+                          StatusWord(result.status()), "  ", result.duration_ms(), " ms  ",
+                          Text(result.has_error() ? result.error() : result.result()));
     }
     case v1::Event::kClarification: {
       const v1::Clarification& clarification = event.clarification();
-      const std::string status = v1::ClarificationStatus_descriptor()
-                                     ->FindValueByNumber(clarification.status())
-                                     ->options()
-                                     .GetExtension(v1::browser_word);
-      return absl::StrCat("clarification  ", clarification.clarification_id(), "  ", status, "  ",
-                          Shown(clarification.question()),
-                          clarification.has_response()
-                              ? absl::StrCat("  → ", Shown(clarification.response()))
-                              : "");
+      return absl::StrCat(
+          "clarification  ", Name(clarification.clarification_id()), "  ",
+          StatusWord(clarification.status()), "  ", Text(clarification.question()),
+          clarification.has_response() ? absl::StrCat("  → ", Text(clarification.response())) : "");
     }
     case v1::Event::kCompleted:
-      return absl::StrCat("completed      ", Shown(ToJson(event.completed().result())));
+      return absl::StrCat("completed      ", Text(ToJson(event.completed().result())));
     case v1::Event::kError:
-      return absl::StrCat("error          ", Shown(event.error().message()),
+      return absl::StrCat("error          ", Text(event.error().message()),
                           event.error().final() ? "  (final)" : "");
     case v1::Event::kCustom:
-      return absl::StrCat(event.custom().name(), "  ", Shown(ToJson(event.custom().data())));
+      return absl::StrCat(Name(event.custom().name()), "  ", Text(ToJson(event.custom().data())));
     case v1::Event::KIND_NOT_SET:
       break;
   }
@@ -75,8 +69,13 @@ std::string ToLine(const v1::Event& event) {
 }
 
 std::string StatusWord(v1::SessionStatus status) {
-  const auto* value = v1::SessionStatus_descriptor()->FindValueByNumber(status);
-  return value == nullptr ? "?" : value->options().GetExtension(v1::browser_word);
+  return WordOf(*v1::SessionStatus_descriptor(), status);
+}
+std::string StatusWord(v1::ModelResultStatus status) {
+  return WordOf(*v1::ModelResultStatus_descriptor(), status);
+}
+std::string StatusWord(v1::ClarificationStatus status) {
+  return WordOf(*v1::ClarificationStatus_descriptor(), status);
 }
 
 std::string TimeText(const google::protobuf::Timestamp& time) {

@@ -6,6 +6,7 @@
 #include "tools/access/pem.h"
 #include "tools/sessioncast/commands.h"
 #include "tools/sessioncast/print.h"
+#include "tools/sessioncast/shown_text.h"
 
 namespace sessioncast::tool {
 namespace {
@@ -65,7 +66,7 @@ ExitCode Fail(const absl::Status& status, const Target& target) {
     if (detail.has_winner()) body["winner"] = nlohmann::json::parse(ToJson(detail.winner()));
     std::cout << body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
   } else {
-    std::cerr << "sessioncast: " << status.message() << " ("
+    std::cerr << "sessioncast: " << Shown(std::string(status.message())) << " ("
               << absl::StatusCodeToString(status.code()) << ")\n";
     if (IsUnknownOutcome(status)) {
       std::cerr << "  is control running at " << target.control
