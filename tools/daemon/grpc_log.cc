@@ -35,5 +35,8 @@ void Log(gpr_log_func_args* line) {
 }  // namespace
 
 void TakeGrpcLog() { gpr_set_log_function(Log); }
+void DropGrpcLog() {
+  gpr_set_log_function([](gpr_log_func_args*) {});
+}
 
 }  // namespace sessioncast::daemon

@@ -8,4 +8,7 @@ namespace sessioncast::daemon {
 
 void TakeGrpcLog();
 
+// None of it, for a program whose standard error is a screen that it draws on. Needs no StartLog.
+void DropGrpcLog();
+
 }  // namespace sessioncast::daemon

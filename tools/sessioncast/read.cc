@@ -1,9 +1,6 @@
-// `watch`, `get`, `list`.
-#include <algorithm>
+// `get` and `list`.
 #include <iostream>
 #include <memory>
-#include <optional>
-#include <thread>
 
 #include "CLI/CLI.hpp"
 #include "tools/sessioncast/commands.h"
@@ -11,67 +8,6 @@
 
 namespace sessioncast::tool {
 namespace {
-
-constexpr std::chrono::milliseconds kPauseMin{100};
-constexpr std::chrono::milliseconds kPauseMax{2'000};
-
-struct WatchOptions {
-  Target target;
-  std::string session_id;
-  std::string epoch;
-  uint64_t after_sequence = 0;
-  uint64_t count = 0;
-};
-
-void PrintEvent(const v1::Event& event, const Target& target) {
-  std::cout << (target.output == Output::kJson ? ToJson(event) : ToLine(event)) << std::endl;
-}
-
-// Reads on after the snapshot when the position is not kept any more.
-absl::Status StartOver(Client& client, const WatchOptions& options, v1::Position& after) {
-  const auto snapshot = client.GetSession(options.session_id);
-  if (!snapshot.ok()) return snapshot.status();
-  std::cerr << "the events after " << after.sequence()
-            << " are not kept any more; the state so far, then what is new:\n";
-  for (const v1::Event& event : snapshot->events()) PrintEvent(event, options.target);
-  after = snapshot->position();
-  return absl::OkStatus();
-}
-
-ExitCode Watch(const WatchOptions& options) {
-  Client client(OptionsFor(options.target));
-  v1::Position after;
-  after.set_epoch(options.epoch);
-  after.set_sequence(options.after_sequence);
-  uint64_t left = options.count;
-  auto pause = kPauseMin;
-  auto give_up = std::chrono::steady_clock::now() + options.target.retry_for;
-  while (true) {
-    const absl::Status status =
-        client.Stream(options.session_id, after, [&](const v1::Event& event) {
-          PrintEvent(event, options.target);
-          after = event.position();
-          pause = kPauseMin;
-          give_up = std::chrono::steady_clock::now() + options.target.retry_for;
-          return options.count == 0 || --left > 0;
-        });
-    if (status.ok()) return kDone;
-    if (status.code() == absl::StatusCode::kOutOfRange) {
-      if (absl::Status over = StartOver(client, options, after); !over.ok()) {
-        return Fail(over, options.target);
-      }
-      continue;
-    }
-    if (!IsUnknownOutcome(status) || std::chrono::steady_clock::now() >= give_up) {
-      return Fail(status, options.target);
-    }
-    if (pause == kPauseMin) {
-      std::cerr << "control is away; going on after " << after.sequence() << " when it is back\n";
-    }
-    std::this_thread::sleep_for(pause);
-    pause = std::min(pause * 2, kPauseMax);
-  }
-}
 
 ExitCode Get(const Target& target, const std::string& session_id) {
   Client client(OptionsFor(target));
@@ -119,25 +55,13 @@ ExitCode List(const Target& target) {
 
 }  // namespace
 
-void AddWatch(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand(
-      "watch", "Show a session's events, from the first one and on, until it ends");
-  const auto options = std::make_shared<WatchOptions>();
-  AddTargetFlags(*command, options->target);
-  command->add_option("session", options->session_id, "The session's id")->required();
-  command->add_option("--after_sequence", options->after_sequence, "Only events after this one");
-  command->add_option("--epoch", options->epoch, "The epoch of --after_sequence");
-  command->add_option("--count", options->count, "Stop after so many events; 0: do not");
-  command->callback([options, &exit_code] { exit_code = Watch(*options); });
-}
-
 void AddGet(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("get", "Show a session's state");
-  const auto options = std::make_shared<WatchOptions>();
-  AddTargetFlags(*command, options->target);
-  command->add_option("session", options->session_id, "The session's id")->required();
-  command->callback(
-      [options, &exit_code] { exit_code = Get(options->target, options->session_id); });
+  const auto target = std::make_shared<Target>();
+  const auto session_id = std::make_shared<std::string>();
+  AddTargetFlags(*command, *target);
+  command->add_option("session", *session_id, "The session's id")->required();
+  command->callback([target, session_id, &exit_code] { exit_code = Get(*target, *session_id); });
 }
 
 void AddList(CLI::App& app, int& exit_code) {
