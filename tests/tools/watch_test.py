@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """`sessioncast watch` in a terminal and out of one, at a running `sessioncast serve`. Usage: watch_test.py BIN_DIRECTORY"""
 
-import os
+import json
 import pathlib
 import re
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 from servers import PATIENCE_S, Serve, completed, custom, model, progress
@@ -257,6 +258,39 @@ class WatchTest(unittest.TestCase):
         view = self.watch("--count=2")
         self.assertEqual(view.wait_for_end(), 0)
         self.assertIn("live, at #2", view.text())
+
+    def test_many_events_are_few_frames(self):
+        began = time.monotonic()
+        view = self.watch(rows=40)
+        view.wait("● live")
+        self.publish(*(custom("token", {"n": n}) for n in range(3_000)), completed({}))
+        self.assertEqual(view.wait_for_end(), 0)
+        self.assertIn("ended at #3001", view.text())
+        frames = view.raw.count(b"\x1b[?2026h")
+        self.assertLess(frames, 20 * (time.monotonic() - began) + 2)
+        self.assertGreater(frames, 0)
+
+    def test_only_the_events_after_a_position(self):
+        self.publish(progress(45), progress(50))
+        epoch = json.loads(self.server.run("get", self.session, "--json").stdout)["position"]["epoch"]
+        view = self.watch("--after_sequence=2", f"--epoch={epoch}")
+        view.wait("● live, at #2")
+        self.publish(progress(55), completed({}))
+        self.assertEqual(view.wait_for_end(), 0)
+        self.assertEqual(re.findall(r"(?m)^#\d", view.text()), ["#3", "#4"])
+
+    def test_a_position_that_is_not_kept_is_followed_by_the_state(self):
+        self.publish(progress(45), model("m", "text"))
+        view = self.watch("--after_sequence=2", "--epoch=another0")
+        view.wait("● live, at #2")
+        self.assertIn("the events after #2 are not kept any more", view.text())
+        self.assertIn("m  ollama  processing", view.text())
+        lines = self.watch("--plain", "--after_sequence=2", "--epoch=another0")
+        lines.wait("the events after 2 are not kept any more; the state so far, then what is new:\n#1 ")
+        self.publish(completed({}))
+        for terminal in (view, lines):
+            self.assertEqual(terminal.wait_for_end(), 0)
+            self.assertIn("#3 ", terminal.text())
 
     def test_no_colour_where_none_is_wanted(self):
         self.publish(progress(45), model("m", "日本 é"))

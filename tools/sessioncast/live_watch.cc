@@ -98,7 +98,7 @@ class LiveView {
 ExitCode WatchLive(const WatchOptions& options) {
   Terminal terminal;
   if (isatty(STDERR_FILENO) == 1) daemon::DropGrpcLog();
-  WatchedSession session(options.session_id);
+  WatchedSession session(options);
   SessionStream stream(options.session_id, StreamOptionsFor(options, session));
   std::thread reader([&] { session.End(ReadSession(stream, options.count, session)); });
   LiveView view(terminal, session, AnswerFlags(options.target));

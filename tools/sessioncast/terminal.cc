@@ -37,6 +37,7 @@ sigset_t HandledSet() {
     if (!IsIgnored(number)) sigaddset(&set, number);
   }
   if (!IsIgnored(SIGTSTP)) sigaddset(&set, SIGTSTP);
+  sigaddset(&set, SIGCONT);
   sigaddset(&set, SIGWINCH);
   return set;
 }
@@ -128,6 +129,9 @@ Terminal::Happened Terminal::Wait(int wake_fd, std::optional<Clock::time_point> 
     const int number = static_cast<int>(info.ssi_signo);
     if (number == SIGWINCH) {
       happened.is_drawn_over = true;
+    } else if (number == SIGCONT) {
+      SetModes();  // whoever had the terminal meanwhile had modes of its own
+      happened.is_drawn_over = true;
     } else if (number == SIGTSTP) {
       StopUntilContinued();
       happened.is_drawn_over = true;
@@ -147,7 +151,7 @@ void Terminal::EndBy(int signal_number) {
 void Terminal::SetModes() {
   termios modes = {};
   if (tcgetattr(STDOUT_FILENO, &modes) != 0) return;
-  modes_ = modes;
+  if (!modes_) modes_ = modes;
   modes.c_lflag &= ~static_cast<tcflag_t>(ECHO | ICANON);
   modes.c_iflag &= ~static_cast<tcflag_t>(IXON);
   tcsetattr(STDOUT_FILENO, TCSANOW, &modes);
@@ -157,6 +161,7 @@ void Terminal::RestoreModes() {
   if (!modes_) return;
   tcflush(STDOUT_FILENO, TCIFLUSH);
   tcsetattr(STDOUT_FILENO, TCSANOW, &*modes_);
+  modes_.reset();
 }
 
 void Terminal::Flush(std::chrono::milliseconds time_max) {

@@ -57,7 +57,8 @@ Element& FindOrAdd(std::vector<Element>& elements, size_t size_max, size_t& forg
 
 }  // namespace
 
-WatchState::WatchState(std::string session_id) : session_id_(std::move(session_id)) {}
+WatchState::WatchState(std::string session_id, uint64_t sequence)
+    : session_id_(std::move(session_id)), sequence_(sequence) {}
 
 void WatchState::Add(const v1::Event& event) {
   sequence_ = event.position().sequence();

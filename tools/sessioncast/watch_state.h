@@ -52,7 +52,8 @@ class WatchState {
   static constexpr size_t kEventLinesMax = 200;
   static constexpr size_t kTextBytesMax = 4'096;
 
-  explicit WatchState(std::string session_id);
+  // `sequence`: the last that need not be shown.
+  explicit WatchState(std::string session_id, uint64_t sequence = 0);
 
   void Add(const v1::Event& event);
   // The events after the last one are gone: forgets all, and begins with this.
@@ -84,7 +85,7 @@ class WatchState {
   void AddLine(std::string line);
 
   const std::string session_id_;
-  uint64_t sequence_ = 0;
+  uint64_t sequence_;
   Connection connection_ = Connection::kConnecting;
   Clock::time_point connection_since_;
   std::optional<v1::Progress> progress_;

@@ -24,8 +24,9 @@ namespace sessioncast::tool {
 
 class WatchedSession : public WatchSink {
  public:
-  explicit WatchedSession(const std::string& session_id)
-      : state_(session_id), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+  explicit WatchedSession(const WatchOptions& options)
+      : state_(options.session_id, options.after_sequence),
+        wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
   ~WatchedSession() override { close(wake_); }
 
   void OnEvent(const v1::Event& event) override {
