@@ -126,6 +126,9 @@ class Terminal:
     def modes(self):
         return termios.tcgetattr(self._slave)
 
+    def set_modes(self, modes):
+        termios.tcsetattr(self._slave, termios.TCSANOW, modes)
+
     def wait_for_end(self):
         """The exit code, once all it wrote is on the screen."""
         code = self.process.wait(PATIENCE_S)

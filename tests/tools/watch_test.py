@@ -207,6 +207,22 @@ class WatchTest(unittest.TestCase):
         self.assertIn("ended at #3", view.text())
         self.assert_left(view)
 
+    def test_a_terminal_that_others_had_meanwhile_is_drawn_anew(self):
+        self.publish(progress(45))
+        view = self.watch()
+        view.wait("● live, at #1")
+        own_modes = view.modes()
+        self.assertNotEqual(own_modes, view.modes_before)
+        view.process.send_signal(signal.SIGSTOP)
+        view.set_modes(view.modes_before)
+        drawn = len(view.raw)
+        view.process.send_signal(signal.SIGCONT)
+        view.wait(lambda text: b"\x1b[2J" in view.raw[drawn:] and "● live, at #1" in text)
+        self.assertEqual(view.modes(), own_modes)
+        view.type(b"\x03")
+        self.assertEqual(view.wait_for_end(), -signal.SIGINT)
+        self.assert_left(view)
+
     def test_nothing_of_an_events_text_is_obeyed(self):
         hostile = "".join(c for c in HOSTILE if c != "\0")
         events = [
