@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
+#include "tools/sessioncast/shown_text.h"
 
 namespace sessioncast::tool {
 namespace {
@@ -25,11 +26,7 @@ constexpr std::array<Word, 4> kWords = {{{"ok  ", "ok", "\x1b[32m"},
                                          {"skip", "skipped", "\x1b[2m"}}};
 
 // What a peer sent is shown, and must not steer the terminal.
-std::string Shown(absl::string_view text) {
-  std::string shown;
-  for (const char c : text) shown.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c);
-  return shown;
-}
+std::string Harmless(absl::string_view text) { return Shown({text.data(), text.size()}); }
 
 std::string Padded(absl::string_view text, size_t columns) {
   std::string padded(text);
@@ -46,11 +43,11 @@ Report::Report(Output output)
 
 void Report::Group(absl::string_view name) {
   group_ = std::string(name);
-  if (output_ == Output::kText) std::cout << Shown(name) << std::endl;
+  if (output_ == Output::kText) std::cout << Harmless(name) << std::endl;
 }
 
 void Report::Trying(absl::string_view check) {
-  if (is_terminal_) std::cout << "  ...   " << Shown(check) << std::flush;
+  if (is_terminal_) std::cout << "  ...   " << Harmless(check) << std::flush;
 }
 
 void Report::Good(absl::string_view check, absl::string_view seen) { Tell(kGood, check, seen, ""); }
@@ -78,8 +75,8 @@ void Report::Tell(Outcome outcome, absl::string_view check, absl::string_view se
   if (is_terminal_) std::cout << "\r\x1b[K";
   std::cout << "  " << (has_colours_ ? word.colour : "") << word.text
             << (has_colours_ ? "\x1b[0m" : "") << "  " << Padded(check, kCheckColumns) << "  "
-            << Shown(seen) << std::endl;
-  if (!advice.empty()) std::cout << "        -> " << Shown(advice) << std::endl;
+            << Harmless(seen) << std::endl;
+  if (!advice.empty()) std::cout << "        -> " << Harmless(advice) << std::endl;
 }
 
 ExitCode Report::Sum() {
