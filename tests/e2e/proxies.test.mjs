@@ -258,6 +258,20 @@ const PARTS = {
   },
 };
 
+// What `sessioncast doctor` finds wrong: {code, output, failed}.
+async function doctor(deployment) {
+  const { code, output } = await run(program('sessioncast'), [
+    'doctor', '--json', `--control=${deployment.grpc}`, `--edge=${deployment.url}`, `--edge_ca=${certificates.authorityFile}`,
+  ]);
+  const checks = output.split('\n').map((line) => JSON.parse(line));
+  return { code, output, failed: checks.filter(({ outcome }) => outcome === 'failed') };
+}
+PARTS['doctor finds nothing wrong'] = async (deployment) => {
+  const { code, output } = await doctor(deployment);
+  assert.equal(code, 0, output);
+  assert.match(output, /certificate trusted/);
+};
+
 for (const proxyName of PROXY_NAMES) {
   testBehind(proxyName, 'Stock clients, a browser and REST', async (deployment, t) => {
     for (const [name, part] of Object.entries(PARTS)) {
@@ -271,6 +285,9 @@ for (const proxyName of PROXY_NAMES) {
     async (deployment) => {
       const { status, body } = await pollsByHand(deployment);
       assert.deepEqual([status, body], [400, '{"code":1,"message":"Session ID unknown"}']);
+      const { output, failed } = await doctor(deployment);
+      const ways = failed.filter(({ advice }) => /different edges/.test(advice)).map(({ check }) => check);
+      assert.ok(ways.includes('polling') || ways.includes('upgrade'), output);
     },
     { change: (text) => text.replace(/^ *("~\\.[ab]\$" .*|use-server .*)\n/gm, '') },
   );
