@@ -98,11 +98,13 @@ function PromptsView({ prompts }: { prompts: Prompts }) {
   const states = PROMPT_STATES.filter((state) => prompts[state] > 0);
   return (
     <div className="prompts">
-      <div className="parts" aria-hidden="true">
-        {states.map((state) => (
-          <span key={state} data-status={state} style={{ flexGrow: prompts[state] }} />
-        ))}
-      </div>
+      {states.length > 1 && (
+        <div className="parts" aria-hidden="true">
+          {states.map((state) => (
+            <span key={state} data-status={state} style={{ flexGrow: prompts[state] }} />
+          ))}
+        </div>
+      )}
       <dl>
         <div>
           <dt>prompts</dt>
