@@ -1,9 +1,11 @@
 """`sessioncast serve` for the tool's tests, and the tool itself."""
 
+import errno
 import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import tempfile
 import threading
@@ -15,13 +17,47 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 os.environ["LSAN_OPTIONS"] = f"suppressions={ROOT}/tests/support/leaks_of_libraries.txt:print_suppressions=0"
 
 
+class Port:
+    """One that the system picked, kept from everybody else while who listens there is away.
+
+    A socket that is bound and does not listen: connections are refused, and a listener may bind beside it.
+    """
+
+    def __init__(self):
+        while True:
+            self._sockets = [self._bound(socket.AF_INET, "127.0.0.1", 0)]
+            self.number = self._sockets[0].getsockname()[1]
+            try:
+                self._sockets.append(self._bound(socket.AF_INET6, "::1", self.number))
+                return
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    return  # a machine without IPv6
+                self.close()  # somebody has it there
+
+    @staticmethod
+    def _bound(family, address, number):
+        bound = socket.socket(family)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((address, number))
+        except OSError:
+            bound.close()
+            raise
+        return bound
+
+    def close(self):
+        for bound in self._sockets:
+            bound.close()
+
+
 class Serve:
-    """On ports that the system picks, and again on the same after a kill; with a store on disk."""
+    """On ports of its own, also after a kill; with a store on disk."""
 
     def __init__(self, bin_directory):
         self.tool = str(bin_directory / "sessioncast")
-        self.control = "localhost:0"
-        self._http = "localhost:0"
+        self._ports = [Port(), Port()]
+        self.control, self._http = (f"localhost:{port.number}" for port in self._ports)
         self._directory = tempfile.TemporaryDirectory(prefix="sessioncast-tool-")
         self.start()
 
@@ -39,15 +75,15 @@ class Serve:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self.control = f"localhost:{self._port_of('control')}"
-        self._http = f"localhost:{self._port_of('edge')}"
+        for part in ("control", "edge"):
+            self._wait_until_it_listens(part)
         self._log = threading.Thread(target=self._process.stdout.read)
         self._log.start()
 
-    def _port_of(self, part):
+    def _wait_until_it_listens(self, part):
         for line in self._process.stdout:
-            if match := re.search(part + r" listening on 127\.0\.0\.1:(\d+)", line):
-                return match[1]
+            if re.search(part + r" listening on 127\.0\.0\.1:\d+", line):
+                return
         raise AssertionError("the server ended")
 
     def kill(self):
@@ -84,6 +120,8 @@ class Serve:
             if self._process.poll() is None:
                 self.kill()
             self._process.stdout.close()
+            for port in self._ports:
+                port.close()
             self._directory.cleanup()
 
 
