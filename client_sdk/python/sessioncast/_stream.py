@@ -186,7 +186,9 @@ class SessionStream:
         if self._closed.is_set():
             return
         if error.code == Code.OUT_OF_RANGE:
-            self._ready.append(self._reading.resync(self._snapshot()))
+            snapshot = self._snapshot()
+            if not self._closed.is_set():
+                self._ready.append(self._reading.resync(snapshot))
             return
         self._closed.wait(self._reading.failed(error, pushback, time.monotonic()))
 

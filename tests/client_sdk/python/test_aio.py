@@ -106,6 +106,34 @@ def test_a_stream_is_closed_from_another_task(control, session):
     asyncio.run(run())
 
 
+def test_a_stream_that_is_closed_while_it_waits_for_a_snapshot_gives_nothing_more(start_control, session):
+    async def run():
+        control = start_control()
+        async with aio.Publisher(control.address) as publisher:
+            await publisher.publish(events.progress(session, 7))
+        stream = aio.SessionStream(session, control.address, after=Position(epoch="AAAAAAAA", sequence=3))
+        waits = asyncio.Event()
+        call = stream._caller.call
+
+        async def call_nobody(*arguments, **named):
+            control.process.kill()
+            control.process.wait()
+            waits.set()
+            return await call(*arguments, **named)
+
+        stream._caller.call = call_nobody
+
+        async def read():
+            return [item async for item in stream]
+
+        reading = asyncio.ensure_future(read())
+        await asyncio.wait_for(waits.wait(), PATIENCE_S)
+        await stream.close()
+        assert await asyncio.wait_for(reading, PATIENCE_S) == []
+
+    asyncio.run(run())
+
+
 def test_another_epoch_is_a_resync(control, session):
     async def run():
         async with aio.Publisher(control) as publisher:

@@ -207,6 +207,28 @@ def test_another_epoch_is_a_resync(control, session):
             assert [item.position.sequence for item in stream] == [2]
 
 
+def test_a_stream_that_is_closed_while_it_waits_for_a_snapshot_gives_nothing_more(start_control, session):
+    control = start_control()
+    with Publisher(control.address) as publisher:
+        publisher.publish(events.progress(session, 7))
+    stream = SessionStream(session, control.address, after=Position(epoch="AAAAAAAA", sequence=3))
+    waits = threading.Event()
+    call = stream._caller.call
+
+    def call_nobody(*arguments, **named):
+        control.process.kill()
+        control.process.wait()
+        waits.set()
+        return call(*arguments, **named)
+
+    stream._caller.call = call_nobody
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        reading = threads.submit(list, stream)
+        assert waits.wait(PATIENCE_S)
+        stream.close()
+        assert reading.result(PATIENCE_S) == []
+
+
 def test_a_bad_session_id_is_refused_for_good(control):
     with SessionStream("no/slash", control) as stream, pytest.raises(Error, match="session_id") as raised:
         next(stream)

@@ -174,7 +174,9 @@ class SessionStream:
         if self._closed:
             return
         if error.code == Code.OUT_OF_RANGE:
-            self._ready.append(self._reading.resync(await self._snapshot()))
+            snapshot = await self._snapshot()
+            if not self._closed:
+                self._ready.append(self._reading.resync(snapshot))
             return
         wait = self._reading.failed(error, pushback, time.monotonic())
         await self._closing.until(lambda: self._closed, wait)
