@@ -30,8 +30,9 @@ v1::LiveBatch BatchOf(uint32_t interest_id, const LivePage& page) {
 }
 
 AttachStream* AttachStream::Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
-                                  WritePacer& pacer, AttachStreamOptions options) {
-  std::shared_ptr<AttachStream> stream(new AttachStream(broker, pacer, options));
+                                  grpc::CallbackServerContext& context, WritePacer& pacer,
+                                  AttachStreamOptions options) {
+  std::shared_ptr<AttachStream> stream(new AttachStream(broker, context, pacer, options));
   stream->self_ = stream;
   stream->StartSendInitialMetadata();  // the edge is ready once it is heard
   stream->StartRead(&stream->request_);
@@ -158,7 +159,7 @@ void AttachStream::EndWith(absl::Status status) {
 }
 
 void AttachStream::FinishWith(const absl::Status& status) {
-  if (!std::exchange(finished_, true)) Finish(ToGrpcStatus(status));
+  if (!std::exchange(finished_, true)) Finish(ToGrpcStatus(status, context_));
 }
 
 void AttachStream::OnDone() {

@@ -39,7 +39,8 @@ class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::Attac
                      public std::enable_shared_from_this<AttachStream> {
  public:
   static AttachStream* Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
-                             WritePacer& pacer, AttachStreamOptions options);
+                             grpc::CallbackServerContext& context, WritePacer& pacer,
+                             AttachStreamOptions options);
 
  private:
   struct Interest {
@@ -47,8 +48,9 @@ class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::Attac
     bool ready = false;
   };
 
-  AttachStream(Broker& broker, WritePacer& pacer, AttachStreamOptions options)
-      : broker_(broker), options_(options), pace_(pacer) {}
+  AttachStream(Broker& broker, grpc::CallbackServerContext& context, WritePacer& pacer,
+               AttachStreamOptions options)
+      : broker_(broker), context_(context), options_(options), pace_(pacer) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -69,6 +71,7 @@ class AttachStream : public grpc::ServerBidiReactor<v1::AttachRequest, v1::Attac
   void FinishWith(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Broker& broker_;
+  grpc::CallbackServerContext& context_;
   const AttachStreamOptions options_;
   v1::AttachRequest request_;    // gRPC's while reading
   v1::AttachResponse response_;  // gRPC's while writing_

@@ -49,7 +49,7 @@ grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* EdgeService::Att
   absl::Status status = caller.status();
   if (status.ok()) status = caller->MayUseAllSessions();
   if (!status.ok()) return new RefusedStream<Reactor>(status);
-  return AttachStream::Start(broker_, long_calls_, *caller, pacer_, options_);
+  return AttachStream::Start(broker_, long_calls_, *caller, *context, pacer_, options_);
 }
 
 grpc::ServerUnaryReactor* EdgeService::ReadEvents(grpc::CallbackServerContext* context,

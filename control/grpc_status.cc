@@ -3,13 +3,14 @@
 #include <optional>
 #include <string>
 
+#include "control/access.h"
 #include "control/error_detail.h"
 #include "sessioncast/v1/session_service.pb.h"
 
 namespace sessioncast::control {
 namespace {
 
-constexpr char kRetryMilliseconds[] = "100";
+constexpr char kPushback[] = "grpc-retry-pushback-ms";
 
 }  // namespace
 
@@ -29,8 +30,9 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
 }
 
 grpc::Status ToGrpcStatus(const absl::Status& status, grpc::CallbackServerContext& context) {
-  if (absl::IsResourceExhausted(status))
-    context.AddTrailingMetadata("grpc-retry-pushback-ms", kRetryMilliseconds);
+  if (absl::IsResourceExhausted(status)) context.AddTrailingMetadata(kPushback, "100");
+  if (absl::IsUnauthenticated(status) && status == TokenExpired())
+    context.AddTrailingMetadata(kPushback, "0");
   return ToGrpcStatus(status);
 }
 

@@ -14,7 +14,8 @@ namespace sessioncast::control {
 // it.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
-// The same, and where the caller may try again soon, a trailer that says when. Before Finish.
+// The same, and where the caller may try again soon, a trailer that says when: it tells the end of a
+// token from one that was refused. Before Finish.
 grpc::Status ToGrpcStatus(const absl::Status& status, grpc::CallbackServerContext& context);
 
 }  // namespace sessioncast::control

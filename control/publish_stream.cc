@@ -33,8 +33,10 @@ v1::PublishOutcome OutcomeOf(const absl::StatusOr<Published>& published) {
 }  // namespace
 
 PublishStream* PublishStream::Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
-                                    WritePacer& pacer, PublishStreamOptions options) {
-  std::shared_ptr<PublishStream> stream(new PublishStream(broker, caller, pacer, options));
+                                    grpc::CallbackServerContext& context, WritePacer& pacer,
+                                    PublishStreamOptions options) {
+  std::shared_ptr<PublishStream> stream(
+      new PublishStream(broker, caller, context, pacer, options));
   stream->self_ = stream;
   {
     absl::MutexLock lock(&stream->mutex_);
@@ -200,7 +202,7 @@ void PublishStream::GoOn() {
   const bool all_told = entries_.empty() || (broken_ && unknown_ == 0);
   if ((ended_ || broken_) && !reads && !accepting_ && !writing_ && all_told) {
     finished_ = true;
-    Finish(ToGrpcStatus(end_));
+    Finish(ToGrpcStatus(end_, context_));
   }
 }
 

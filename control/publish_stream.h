@@ -39,7 +39,8 @@ class PublishStream
       public std::enable_shared_from_this<PublishStream> {
  public:
   static PublishStream* Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
-                              WritePacer& pacer, PublishStreamOptions options);
+                              grpc::CallbackServerContext& context, WritePacer& pacer,
+                              PublishStreamOptions options);
 
  private:
   // An event that has not been answered to the publisher.
@@ -63,8 +64,13 @@ class PublishStream
     size_t unknown = 0;
   };
 
-  PublishStream(Broker& broker, Caller caller, WritePacer& pacer, PublishStreamOptions options)
-      : broker_(broker), caller_(std::move(caller)), options_(options), pace_(pacer) {}
+  PublishStream(Broker& broker, Caller caller, grpc::CallbackServerContext& context,
+                WritePacer& pacer, PublishStreamOptions options)
+      : broker_(broker),
+        caller_(std::move(caller)),
+        context_(context),
+        options_(options),
+        pace_(pacer) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -104,6 +110,7 @@ class PublishStream
 
   Broker& broker_;
   const Caller caller_;
+  grpc::CallbackServerContext& context_;
   const PublishStreamOptions options_;
   v1::PublishEventsRequest request_;    // gRPC's while reading_
   v1::PublishEventsResponse response_;  // gRPC's while writing_

@@ -76,7 +76,7 @@ SessionService::PublishEvents(grpc::CallbackServerContext* context) {
         caller.status());
   }
   return PublishStream::Start(
-      broker_, long_calls_, *caller, pacer_,
+      broker_, long_calls_, *caller, *context, pacer_,
       {options_.publish_stream_bytes_max, options_.publish_message_events_max});
 }
 
@@ -87,7 +87,7 @@ grpc::ServerWriteReactor<v1::StreamSessionResponse>* SessionService::StreamSessi
   if (!caller.ok()) {
     return new RefusedStream<grpc::ServerWriteReactor<v1::StreamSessionResponse>>(caller.status());
   }
-  return SessionStream::Start(broker_, long_calls_, *caller, *request,
+  return SessionStream::Start(broker_, long_calls_, *caller, *context, *request,
                               options_.stream_message_bytes_max);
 }
 

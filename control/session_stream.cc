@@ -14,18 +14,21 @@ absl::Status CallerLeft() { return absl::CancelledError("the caller has left"); 
 }  // namespace
 
 SessionStream* SessionStream::Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
+                                    grpc::CallbackServerContext& context,
                                     const v1::StreamSessionRequest& request,
                                     size_t message_bytes_max) {
-  std::shared_ptr<SessionStream> stream(new SessionStream(broker, request, message_bytes_max));
+  std::shared_ptr<SessionStream> stream(
+      new SessionStream(broker, context, request, message_bytes_max));
   stream->self_ = stream;
   stream->Begin();
   stream->membership_ = long_calls.Add(stream, caller);
   return stream.get();
 }
 
-SessionStream::SessionStream(Broker& broker, const v1::StreamSessionRequest& request,
-                             size_t message_bytes_max)
+SessionStream::SessionStream(Broker& broker, grpc::CallbackServerContext& context,
+                             const v1::StreamSessionRequest& request, size_t message_bytes_max)
     : broker_(broker),
+      context_(context),
       message_bytes_max_(message_bytes_max),
       session_id_(request.session_id()),
       position_(request.after()) {}
@@ -106,7 +109,8 @@ void SessionStream::EndWith(absl::Status status) {
 }
 
 void SessionStream::FinishWith(const absl::Status& status) {
-  if (std::exchange(step_, Step::kFinished) != Step::kFinished) Finish(ToGrpcStatus(status));
+  if (std::exchange(step_, Step::kFinished) != Step::kFinished)
+    Finish(ToGrpcStatus(status, context_));
 }
 
 void SessionStream::OnDone() {

@@ -24,12 +24,14 @@ class SessionStream : public grpc::ServerWriteReactor<v1::StreamSessionResponse>
                       public std::enable_shared_from_this<SessionStream> {
  public:
   static SessionStream* Start(Broker& broker, LongCalls& long_calls, const Caller& caller,
+                              grpc::CallbackServerContext& context,
                               const v1::StreamSessionRequest& request, size_t message_bytes_max);
 
  private:
   enum class Step { kReading, kWriting, kWaiting, kFinished };
 
-  SessionStream(Broker& broker, const v1::StreamSessionRequest& request, size_t message_bytes_max);
+  SessionStream(Broker& broker, grpc::CallbackServerContext& context,
+                const v1::StreamSessionRequest& request, size_t message_bytes_max);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
@@ -45,6 +47,7 @@ class SessionStream : public grpc::ServerWriteReactor<v1::StreamSessionResponse>
   void FinishWith(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Broker& broker_;
+  grpc::CallbackServerContext& context_;
   const size_t message_bytes_max_;
   const std::string session_id_;
   absl::Mutex mutex_;

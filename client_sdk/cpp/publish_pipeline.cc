@@ -187,8 +187,7 @@ void PublishPipeline::CallEnded() {
   sent_ = 0;
   const absl::Status& end = call_->end();
   if (!call_->left()) last_failure_ = end;
-  // What it has outcomes for was allowed: it may be again (with another token).
-  const bool is_for_good = !end.ok() && !call_->left() && !call_has_outcomes_ && !MayTryAgain(end);
+  const bool is_for_good = !end.ok() && !call_->left() && !MayTryAgain(end);
   while (is_for_good && !pending_.empty()) FrontHas(end);
   if (call_has_outcomes_) backoff_.Reset();
   call_again_at_ = Clock::now() + backoff_.Next(last_failure_);

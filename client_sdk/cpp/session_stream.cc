@@ -165,7 +165,6 @@ class SessionStream::Reader {
   void Open() {
     message_.Clear();
     taken_ = 0;
-    has_taken_ = false;
     heard_at_.reset();
     v1::StreamSessionRequest request;
     request.set_session_id(session_id_);
@@ -227,7 +226,6 @@ class SessionStream::Reader {
   }
 
   void Succeeded() {
-    has_taken_ = true;
     backoff_.Reset();
     failing_since_.reset();
   }
@@ -237,12 +235,11 @@ class SessionStream::Reader {
     const Clock::time_point now = Clock::now();
     // A call that stood for a while had a control, which had nothing to say.
     if (heard_at_ && now - *heard_at_ > options_.retry.backoff_max) Succeeded();
-    // What it had taken something with was allowed: it may be again (with another token).
-    if (!MayTryAgain(status) && !has_taken_) {
+    if (!MayTryAgain(status)) {
       end_ = status;
       return;
     }
-    has_taken_ = false;
+    if (absl::IsUnauthenticated(status)) failing_since_.reset();  // control is there
     if (!failing_since_) failing_since_ = now;
     if (options_.give_up_after && now - *failing_since_ >= *options_.give_up_after) {
       end_ = absl::Status(status.code(), absl::StrCat("given up after ",
@@ -269,7 +266,6 @@ class SessionStream::Reader {
   Backoff backoff_;
   v1::StreamSessionResponse message_;
   int taken_ = 0;  // events of message_
-  bool has_taken_ = false;  // a message of this call
   std::optional<Clock::time_point> heard_at_;  // of this call
   std::optional<absl::Status> connection_;  // the last one told
   bool has_ended_ = false;

@@ -16,12 +16,16 @@
 #include "control/broker.h"
 #include "control/session_service.h"
 #include "tests/control/faulty_store.h"
+#include "tools/access/token.h"
 
 namespace sessioncast::test {
 
 class FaultyControl {
  public:
-  explicit FaultyControl(control::BrokerOptions options = {}) : options_(std::move(options)) {
+  // `verifier`: of the tokens that it asks for; null: none.
+  explicit FaultyControl(control::BrokerOptions options = {},
+                         std::shared_ptr<const access::TokenVerifier> verifier = nullptr)
+      : options_(std::move(options)), access_(std::move(verifier)) {
     Start();
   }
   ~FaultyControl() { Stop(); }
@@ -53,7 +57,7 @@ class FaultyControl {
   const control::BrokerOptions options_;
   FaultyStore store_;
   control::WritePacer pacer_{std::chrono::microseconds(250)};
-  control::Access access_{nullptr};
+  control::Access access_;
   int port_ = 0;
   std::unique_ptr<control::Broker> broker_;
   std::unique_ptr<control::SessionService> service_;

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from sessioncast._backoff import Backoff
 from sessioncast._options import Options
-from sessioncast._status import is_retryable
+from sessioncast._status import may_try_again
 from sessioncast.errors import Code, Error
-
-# A call that lasted for so long had a token that was good when it began.
-GOOD_AFTER_S = 5.0
 
 
 class Attempts:
@@ -33,7 +30,6 @@ class Attempts:
         self._name = name
         self._attempt_timeout = attempt_timeout
         self._failed = 0
-        self._begun = now
         self._outcome_unknown = False
         self._reason: Error | None = None
 
@@ -49,7 +45,6 @@ class Attempts:
 
     def timeout(self, now: float) -> float | None:
         """Of the next attempt."""
-        self._begun = now
         if self._end is None:
             return self._attempt_timeout
         left = max(self._end - now, 0.001)
@@ -58,7 +53,7 @@ class Attempts:
     def failed(self, error: Error, pushback: float | None, now: float) -> float:
         """How long to wait before the next attempt. Raises what came of it if there is none."""
         self._failed += 1
-        if not self._may_go_on(error, now) or (pushback is not None and pushback < 0):
+        if not may_try_again(error, pushback):
             raise error
         self._outcome_unknown = self._outcome_unknown or error.outcome_unknown
         # A deadline tells nothing of what was wrong.
@@ -72,12 +67,6 @@ class Attempts:
                 self._outcome_unknown,
             ) from self._reason
         return wait
-
-    def _may_go_on(self, error: Error, now: float) -> bool:
-        if error.code == Code.UNAUTHENTICATED:
-            # The token has ended during the call; there may be another one since.
-            return now - self._begun > GOOD_AFTER_S
-        return is_retryable(error)
 
 
 def closed_error(what: str) -> Error:

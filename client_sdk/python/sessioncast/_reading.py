@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Union
 
-from sessioncast._attempts import GOOD_AFTER_S
 from sessioncast._backoff import Backoff
 from sessioncast._options import Options
-from sessioncast._status import is_retryable
+from sessioncast._status import may_try_again
 from sessioncast.errors import Code, Error
 from sessioncast.v1.event_pb2 import Event, Position
 from sessioncast.v1.session_service_pb2 import (
@@ -16,6 +15,9 @@ from sessioncast.v1.session_service_pb2 import (
     StreamSessionRequest,
     StreamSessionResponse,
 )
+
+# A call that lasted for so long had a connection.
+_CONNECTED_AFTER_S = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,13 +95,10 @@ class Reading:
         """How long to wait before the next call. Raises the error if there is none to be made."""
         lasted = 0.0 if self._begun is None else now - self._begun
         self._begun = None
-        may_go_on = is_retryable(error)
-        if error.code == Code.UNAUTHENTICATED:
-            # The token has ended during the call; there may be another one since.
-            may_go_on = lasted > GOOD_AFTER_S
-        if not may_go_on:
+        if not may_try_again(error, pushback):
             raise error
-        if self._away_since is None or lasted > GOOD_AFTER_S:
+        is_there = lasted > _CONNECTED_AFTER_S or error.code == Code.UNAUTHENTICATED
+        if self._away_since is None or is_there:
             self._away_since = now
         if self.gives_up_in(now) == 0.0:
             raise Error(

@@ -14,11 +14,11 @@ from typing import Any, Callable
 
 import grpc
 
-from sessioncast._attempts import GOOD_AFTER_S, closed_error
+from sessioncast._attempts import closed_error
 from sessioncast._backoff import Backoff
 from sessioncast._options import Options
 from sessioncast._pending import Entry, Pending, Published, Settled
-from sessioncast._status import error_of_call, is_retryable, pushback_s
+from sessioncast._status import error_of_call, may_try_again, pushback_s
 from sessioncast.credentials import Token
 from sessioncast.errors import Code, Error
 from sessioncast.v1.session_service_pb2 import PublishEventRequest, PublishEventsRequest
@@ -31,7 +31,6 @@ class _Stream:
 
     def __init__(self) -> None:
         self.call: Any = None
-        self.begun = time.monotonic()
         self.draining = False  # nothing more is sent; the outcomes of what was sent still come
         self.ended = False
         self.given_up = False  # by this program: what it ended with says nothing
@@ -194,7 +193,7 @@ class SoonPublisher:
             self._stream = None
             self._work.notify_all()
             self._pending.stream_ended(error)
-            if error is not None and self._is_final(error, stream):
+            if error is not None and not may_try_again(error, pushback):
                 settled = self._pending.fail_all(error)
             else:
                 self._failures += 1
@@ -202,13 +201,6 @@ class SoonPublisher:
         self._settle(settled)
         with self._lock:
             self._work.wait_for(lambda: self._closed, self._backoff.wait(pushback))
-
-    @staticmethod
-    def _is_final(error: Error, stream: _Stream) -> bool:
-        if error.code == Code.UNAUTHENTICATED:
-            # The token has ended during the call; there may be another one since.
-            return time.monotonic() - stream.begun < GOOD_AFTER_S
-        return not is_retryable(error)
 
     def _note(self, settled: list[Settled]) -> None:
         """Under the lock in which they left what is pending: a flush waits for `_settle`."""

@@ -16,6 +16,16 @@ def is_retryable(error: Error) -> bool:
     return error.code in UNKNOWN_OUTCOMES or error.code == Code.RESOURCE_EXHAUSTED
 
 
+def may_try_again(error: Error, pushback: float | None) -> bool:
+    """Whether the same call may do better, by what `pushback_s` says too."""
+    if pushback is not None and pushback < 0:
+        return False
+    if error.code == Code.UNAUTHENTICATED:
+        # It has outlasted its token, and there may be another one; one that is refused has none.
+        return pushback is not None
+    return is_retryable(error)
+
+
 def error_of(
     code: int, message: str, detail: ErrorDetail | None = None, outcome_unknown: bool = False
 ) -> Error:

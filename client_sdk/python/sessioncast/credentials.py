@@ -18,6 +18,7 @@ class Credentials:
 
     The files of TLS are read once, when the Publisher or SessionStream connects first. A token
     file may be replaced at any time: it is looked at before a call, when that was not done for 2 s.
+    A call that outlasts its token goes on with the next one, if the file has it 2 s before.
 
     Attributes:
         ca_file: one of these certificates must have signed control's. None: plaintext.

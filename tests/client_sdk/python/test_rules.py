@@ -182,10 +182,10 @@ def test_a_token_that_ended_during_a_call_is_no_refusal():
     denied = Error(Code.UNAUTHENTICATED, "who")
     reading = Reading("s", None, Options(), None)
     reading.request(0.0)
-    reading.failed(denied, None, 60.0)
+    reading.failed(denied, 0.0, 0.1)
     reading.request(61.0)
     with pytest.raises(Error, match="who"):
-        reading.failed(denied, None, 61.1)
+        reading.failed(denied, None, 161.0)
 
 
 @pytest.mark.parametrize(

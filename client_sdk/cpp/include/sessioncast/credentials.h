@@ -6,7 +6,8 @@
 namespace sessioncast {
 
 // Files, which may be replaced while they are used: those of TLS are looked at once a second, for
-// the next connection; the token before a call, when that was not done for two.
+// the next connection; the token before a call, when that was not done for two. A call that outlasts
+// its token goes on with the next one, if the file has it 2 s before.
 struct Credentials {
   // In PEM: one of these must have signed control's certificate. Empty: plaintext, and no
   // certificate.

@@ -13,11 +13,11 @@ from typing import Any, Callable
 
 import grpc
 
-from sessioncast._attempts import GOOD_AFTER_S, closed_error
+from sessioncast._attempts import closed_error
 from sessioncast._backoff import Backoff
 from sessioncast._options import Options
 from sessioncast._pending import Entry, Pending, Published, Settled
-from sessioncast._status import error_of_call, is_retryable, pushback_s
+from sessioncast._status import error_of_call, may_try_again, pushback_s
 from sessioncast.aio._signal import Signal
 from sessioncast.credentials import Token
 from sessioncast.errors import Code, Error
@@ -31,7 +31,6 @@ class _Stream:
 
     def __init__(self) -> None:
         self.call: Any = None
-        self.begun = time.monotonic()
         self.draining = False  # nothing more is sent; the outcomes of what was sent still come
         self.ended = False
         self.given_up = False  # by this program: what it ended with says nothing
@@ -139,7 +138,7 @@ class SoonPublisher:
                     raise
             except Exception as raised:  # no event may wait for ever
                 error = Error(Code.INTERNAL, f"publish_soon: {raised!r}")
-            self._ended(stream, error)
+            self._ended(stream, error, pushback)
             await self._work.until(lambda: self._closed, self._backoff.wait(pushback))
 
     async def _read_outcomes(self, stream: _Stream) -> None:
@@ -170,7 +169,7 @@ class SoonPublisher:
                 return
             yield PublishEventsRequest(events=self._pending.take_message())
 
-    def _ended(self, stream: _Stream, error: Error | None) -> None:
+    def _ended(self, stream: _Stream, error: Error | None, pushback: float | None) -> None:
         if stream.call is not None:
             stream.call.cancel()  # unless it has ended
         stream.ended = True
@@ -179,17 +178,10 @@ class SoonPublisher:
         if stream.given_up:
             error = None
         self._pending.stream_ended(error)
-        if error is not None and self._is_final(error, stream):
+        if error is not None and not may_try_again(error, pushback):
             self._settle(self._pending.fail_all(error))
         else:
             self._failures += 1
-
-    @staticmethod
-    def _is_final(error: Error, stream: _Stream) -> bool:
-        if error.code == Code.UNAUTHENTICATED:
-            # The token has ended during the call; there may be another one since.
-            return time.monotonic() - stream.begun < GOOD_AFTER_S
-        return not is_retryable(error)
 
     def _settle(self, settled: Iterable[Settled]) -> None:
         for entry, result in settled:
