@@ -93,7 +93,7 @@ testOn(
     await publisher.publish('s', events.progress(10));
     await withBrowser(async (browser) => {
       const page = await browser.open(`${deployment.url}/#s`);
-      const ends = now() + 8;
+      const ends = now() + 15;
       const first = keys.good(claims({ exp: ends }));
       await give(page, first);
       await text(page, '#percent', '10 %');
@@ -126,8 +126,11 @@ for (const [sub, how] of [
       await publisher.publish('s', events.progress(10));
       await withBrowser(async (browser) => {
         const page = await browser.open(`${deployment.url}/#s`);
-        await give(page, keys.good(claims({ exp: now() + 3 })));
+        await give(page, keys.good(claims({ exp: now() + 55 })));
         await text(page, '#percent', '10 %');
+        // Once all is there, one that ends soon takes its place.
+        await text(page, '.token', 'Your token ends at');
+        await give(page, keys.good(claims({ exp: now() + 6 })));
         await text(page, '#connection[data-state="unauthorized"]', 'a token is needed');
         await text(page, '.token', 'The server does not accept this token. It may have ended.');
         await text(page, '#percent', '10 %');

@@ -1,5 +1,5 @@
 // One session: how far it is, what it asks, what each model has said, how it ended, and its events.
-import { memo, useMemo } from 'react';
+import { Fragment, memo, useMemo } from 'react';
 
 import type { Session } from '../../../client_sdk/js/src/session';
 import type { Prompts, SessionState } from './events';
@@ -124,6 +124,10 @@ function PromptsView({ prompts }: { prompts: Prompts }) {
   );
 }
 
+function aboutModel({ provider, runId, durationMs }: Model): string[] {
+  return [provider, runId && `run ${runId}`, durationMs === null ? '' : duration(durationMs)].filter(Boolean);
+}
+
 const ModelView = memo(function ModelView({ model }: { model: Model }) {
   return (
     <article className="card model" data-status={model.status} aria-label={`Model ${model.name}`}>
@@ -131,10 +135,13 @@ const ModelView = memo(function ModelView({ model }: { model: Model }) {
         <h3 title={model.name}>{model.name}</h3>
         <Status status={model.status} />
       </div>
-      <p className="about parts-of-a-line">
-        {model.provider && <bdi>{model.provider}</bdi>}
-        {model.runId && <bdi>run {model.runId}</bdi>}
-        {model.durationMs !== null && <span>{duration(model.durationMs)}</span>}
+      <p className="about">
+        {aboutModel(model).map((part, i) => (
+          <Fragment key={i}>
+            {i > 0 && ' · '}
+            <bdi>{part}</bdi>
+          </Fragment>
+        ))}
       </p>
       <Text>{model.text}</Text>
       <Text className="failure">{model.error}</Text>
