@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from sessioncast._attempts import Attempts, closed_error
+from sessioncast._channel import Line, replaced_error
 from sessioncast._status import error_of_call, pushback_s
 from sessioncast.credentials import Token
 from sessioncast.errors import Error
@@ -17,13 +18,14 @@ from sessioncast.errors import Error
 class Caller:
     """Makes the calls of one Publisher or SessionStream (`what`); any thread."""
 
-    def __init__(self, what: str, token: Token, closed: threading.Event) -> None:
+    def __init__(self, what: str, line: Line, token: Token, closed: threading.Event) -> None:
         self._what = what
+        self._line = line
         self._token = token
         self._closed = closed
 
     def call(
-        self, method: Any, request: Any, attempts: Attempts, *, wait_for_ready: bool | None = None
+        self, method: str, request: Any, attempts: Attempts, *, wait_for_ready: bool | None = None
     ) -> Any:
         """Until it is done, or refused for good; CANCELLED once `closed` is set.
 
@@ -33,8 +35,9 @@ class Caller:
             if self._closed.is_set():
                 raise closed_error(self._what)
             pushback = None
+            stub = self._line.stub
             try:
-                return method(
+                return getattr(stub, method)(
                     request,
                     timeout=attempts.timeout(time.monotonic()),
                     metadata=self._token.metadata(),
@@ -45,9 +48,11 @@ class Caller:
             except grpc.RpcError as failure:
                 error, pushback = error_of_call(failure), pushback_s(failure)
             except ValueError as failure:  # gRPC's word for a channel that was closed
-                if not self._closed.is_set():
+                if self._closed.is_set():
+                    raise closed_error(self._what) from failure
+                if stub is self._line.stub:
                     raise
-                raise closed_error(self._what) from failure
+                error = replaced_error()
             except Error as failure:
                 error = failure
             if self._closed.is_set():

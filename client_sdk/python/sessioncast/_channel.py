@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import pathlib
+import ssl
+import threading
+from typing import Any
 
 import grpc
 import grpc.aio
 
 from sessioncast.credentials import Credentials
+from sessioncast.errors import Code, Error
+from sessioncast.v1.session_service_pb2_grpc import SessionServiceStub
+
+# From one look at the files of TLS to the next.
+_LOOK_S = 1.0
 
 # A control that vanished without a reset is noticed after 15 s at most.
 _OPTIONS = (
@@ -21,29 +31,127 @@ _OPTIONS = (
 )
 
 
-def _tls(credentials: Credentials) -> grpc.ChannelCredentials | None:
-    if credentials.ca_file is None:
-        return None
-    return grpc.ssl_channel_credentials(
-        _read(credentials.ca_file), _read(credentials.key_file), _read(credentials.cert_file)
-    )
+class _TlsFiles:
+    """What is in the files of TLS. Raises OSError if one cannot be read at first."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._files = (credentials.ca_file, credentials.key_file, credentials.cert_file)
+        self._read = self._read_all()
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        return grpc.ssl_channel_credentials(*self._read)
+
+    def look(self) -> bool:
+        """Whether there is something else in them, which may be used."""
+        try:
+            read = self._read_all()
+            if read == self._read or not self._fit() or read != self._read_all():
+                return False
+        except OSError:
+            return False
+        self._read = read
+        return True
+
+    def _read_all(self) -> list[bytes | None]:
+        return [None if file is None else pathlib.Path(file).read_bytes() for file in self._files]
+
+    def _fit(self) -> bool:
+        """A key is replaced before its certificate, or behind it."""
+        ca, key, certificate = self._files
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            context.load_verify_locations(ca)
+            if certificate is not None:
+                context.load_cert_chain(certificate, key, password="")
+        except (ssl.SSLError, ValueError):
+            return False
+        return True
 
 
-def _read(file: str | None) -> bytes | None:
-    return None if file is None else pathlib.Path(file).read_bytes()
+def replaced_error() -> Error:
+    """The files of TLS were replaced, and so was the connection over which a call was made."""
+    return Error(Code.CANCELLED, "the connection was replaced, as its certificates were", True)
 
 
-def channel_to(control: str, credentials: Credentials) -> grpc.Channel:
-    """To control at HOST:PORT, which may be away. Raises OSError if a file cannot be read."""
-    tls = _tls(credentials)
-    if tls is None:
-        return grpc.insecure_channel(control, _OPTIONS)
-    return grpc.secure_channel(control, tls, _OPTIONS)
+class Line:
+    """A connection to control at HOST:PORT, which may be away.
+
+    Another one is made when the files of TLS are replaced; what is under way then ends as
+    CANCELLED. Raises OSError if a file cannot be read at first.
+
+    Threads: any.
+    """
+
+    def __init__(self, control: str, credentials: Credentials) -> None:
+        self._control = control
+        self._tls = None if credentials.ca_file is None else _TlsFiles(credentials)
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self.channel: grpc.Channel
+        self.stub: Any
+        self._connect()
+        if self._tls is not None:
+            threading.Thread(target=self._look, name="sessioncast_tls", daemon=True).start()
+
+    def _connect(self) -> None:
+        if self._tls is None:
+            channel = grpc.insecure_channel(self._control, _OPTIONS)
+        else:
+            channel = grpc.secure_channel(self._control, self._tls.credentials(), _OPTIONS)
+        self.channel = channel
+        self.stub = SessionServiceStub(channel)  # type: ignore[no-untyped-call]
+
+    def _look(self) -> None:
+        while not self._closed.wait(_LOOK_S):
+            if self._tls is None or not self._tls.look():
+                continue
+            with self._lock:
+                if self._closed.is_set():
+                    return
+                old = self.channel
+                self._connect()
+            old.close()
+
+    def close(self) -> None:
+        """More than once: nothing."""
+        with self._lock:
+            self._closed.set()
+            self.channel.close()
 
 
-def aio_channel_to(control: str, credentials: Credentials) -> grpc.aio.Channel:
-    """The same for the event loop that runs."""
-    tls = _tls(credentials)
-    if tls is None:
-        return grpc.aio.insecure_channel(control, _OPTIONS)
-    return grpc.aio.secure_channel(control, tls, _OPTIONS)
+class AioLine:
+    """The same for the event loop that runs; all of it happens there."""
+
+    def __init__(self, control: str, credentials: Credentials) -> None:
+        self._control = control
+        self._tls = None if credentials.ca_file is None else _TlsFiles(credentials)
+        self.channel: grpc.aio.Channel
+        self.stub: Any
+        self._connect()
+        self._looking: asyncio.Task[None] | None = None
+        if self._tls is not None:
+            self._looking = asyncio.get_running_loop().create_task(self._look(self._tls))
+
+    def _connect(self) -> None:
+        if self._tls is None:
+            channel = grpc.aio.insecure_channel(self._control, _OPTIONS)
+        else:
+            channel = grpc.aio.secure_channel(self._control, self._tls.credentials(), _OPTIONS)
+        self.channel = channel
+        self.stub = SessionServiceStub(channel)  # type: ignore[no-untyped-call]
+
+    async def _look(self, tls: _TlsFiles) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if tls.look():
+                old = self.channel
+                self._connect()
+                await old.close()
+
+    async def close(self) -> None:
+        """More than once: nothing."""
+        if self._looking is not None:
+            self._looking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._looking
+        await self.channel.close()

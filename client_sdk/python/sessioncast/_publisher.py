@@ -11,7 +11,7 @@ from typing import Any
 from sessioncast import _options, _publishing
 from sessioncast._attempts import Attempts
 from sessioncast._calling import Caller
-from sessioncast._channel import channel_to
+from sessioncast._channel import Line
 from sessioncast._options import Options
 from sessioncast._pending import Published
 from sessioncast._publishing import EndRequest, Seconds
@@ -28,7 +28,6 @@ from sessioncast.v1.session_service_pb2 import (
     ListSessionsResponse,
     Snapshot,
 )
-from sessioncast.v1.session_service_pb2_grpc import SessionServiceStub
 
 
 class Publisher:
@@ -85,11 +84,10 @@ class Publisher:
         )
         credentials = credentials or Credentials()
         self._token = Token(credentials)
-        self._channel = channel_to(control, credentials)
-        self._stub = SessionServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._soon = SoonPublisher(self._stub.PublishEvents, self._token, self._settings)
+        self._line = Line(control, credentials)
+        self._soon = SoonPublisher(self._line, self._token, self._settings)
         self._closed = threading.Event()
-        self._caller = Caller("Publisher", self._token, self._closed)
+        self._caller = Caller("Publisher", self._line, self._token, self._closed)
 
     def publish(self, event: Event, idempotency_key: str | None = None) -> Published:
         """Publishes one event; it is durable when this returns.
@@ -111,7 +109,7 @@ class Publisher:
         """
         request = _publishing.publish_request(event, idempotency_key)
         limit = self._settings.publish_timeout
-        response = self._call(self._stub.PublishEvent, request, limit, "publish_timeout")
+        response = self._call("PublishEvent", request, limit, "publish_timeout")
         return _publishing.published(response)
 
     def publish_soon(
@@ -184,7 +182,7 @@ class Publisher:
             session_id, question, clarification_id, time_limit, default_response
         )
         response: AskClarificationResponse = self._call(
-            self._stub.AskClarification, request, timeout, "timeout", attempt_timeout=None
+            "AskClarification", request, timeout, "timeout", attempt_timeout=None
         )
         return response
 
@@ -207,14 +205,14 @@ class Publisher:
         request = AnswerClarificationRequest(
             session_id=session_id, clarification_id=clarification_id, response=response
         )
-        self._end_clarification(self._stub.AnswerClarification, request)
+        self._end_clarification("AnswerClarification", request)
 
     def cancel_clarification(self, session_id: str, clarification_id: str) -> None:
         """Withdraws a pending question; attempts and errors as of answer_clarification."""
         request = CancelClarificationRequest(
             session_id=session_id, clarification_id=clarification_id
         )
-        self._end_clarification(self._stub.CancelClarification, request)
+        self._end_clarification("CancelClarification", request)
 
     def get_session(self, session_id: str) -> Snapshot:
         """The session's state, folded from its events 1..N; for `call_timeout` at most.
@@ -225,7 +223,7 @@ class Publisher:
         """
         request = GetSessionRequest(session_id=session_id)
         limit = self._settings.call_timeout
-        response = self._call(self._stub.GetSession, request, limit, "call_timeout")
+        response = self._call("GetSession", request, limit, "call_timeout")
         snapshot: Snapshot = response.snapshot
         return snapshot
 
@@ -239,9 +237,7 @@ class Publisher:
         """
         request = ListSessionsRequest(page_size=page_size, page_token=page_token)
         limit = self._settings.call_timeout
-        response: ListSessionsResponse = self._call(
-            self._stub.ListSessions, request, limit, "call_timeout"
-        )
+        response: ListSessionsResponse = self._call("ListSessions", request, limit, "call_timeout")
         return response
 
     def close(self) -> None:
@@ -255,7 +251,7 @@ class Publisher:
         """
         self._soon.close()
         self._closed.set()
-        self._channel.close()
+        self._line.close()
         error = self._soon.take_error()
         if error is not None:
             raise error
@@ -276,7 +272,7 @@ class Publisher:
             if error is None:
                 raise
 
-    def _end_clarification(self, method: Any, request: EndRequest) -> None:
+    def _end_clarification(self, method: str, request: EndRequest) -> None:
         settings = self._settings
         attempts = Attempts(
             settings,
@@ -294,7 +290,7 @@ class Publisher:
 
     def _call(
         self,
-        method: Any,
+        method: str,
         request: Any,
         limit: float | None,
         limit_name: str,

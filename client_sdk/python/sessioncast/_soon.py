@@ -10,20 +10,19 @@ import concurrent.futures
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Callable
+from typing import Any
 
 import grpc
 
 from sessioncast._attempts import closed_error
 from sessioncast._backoff import Backoff
+from sessioncast._channel import Line
 from sessioncast._options import Options
 from sessioncast._pending import Entry, Pending, Published, Settled
 from sessioncast._status import error_of_call, may_try_again, pushback_s
 from sessioncast.credentials import Token
 from sessioncast.errors import Code, Error
 from sessioncast.v1.session_service_pb2 import PublishEventRequest, PublishEventsRequest
-
-Open = Callable[..., Any]
 
 
 class _Stream:
@@ -37,10 +36,10 @@ class _Stream:
 
 
 class SoonPublisher:
-    """`open_stream` is the stub's PublishEvents."""
+    """Over one line."""
 
-    def __init__(self, open_stream: Open, token: Token, options: Options) -> None:
-        self._open = open_stream
+    def __init__(self, line: Line, token: Token, options: Options) -> None:
+        self._line = line
         self._token = token
         self._options = options
         self._backoff = Backoff(options.backoff_min, options.backoff_max)
@@ -154,7 +153,7 @@ class SoonPublisher:
         metadata = self._token.metadata()
         with self._lock:
             # The first one fails at once where there is no connection, and tells why.
-            stream.call = self._open(
+            stream.call = self._line.stub.PublishEvents(
                 self._messages(stream), metadata=metadata, wait_for_ready=self._failures > 0
             )
             self._stream = stream

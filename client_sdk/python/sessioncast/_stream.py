@@ -13,7 +13,7 @@ import grpc
 from sessioncast import _options
 from sessioncast._attempts import Attempts
 from sessioncast._calling import Caller
-from sessioncast._channel import channel_to
+from sessioncast._channel import Line
 from sessioncast._options import Options
 from sessioncast._reading import Item, Reading, Resync
 from sessioncast._status import error_of_call, pushback_s
@@ -21,7 +21,6 @@ from sessioncast.credentials import Credentials, Token
 from sessioncast.errors import Code, Error
 from sessioncast.v1.event_pb2 import Position
 from sessioncast.v1.session_service_pb2 import GetSessionRequest, Snapshot
-from sessioncast.v1.session_service_pb2_grpc import SessionServiceStub
 
 _LOOK_S = 0.2
 
@@ -77,13 +76,13 @@ class SessionStream:
         credentials = credentials or Credentials()
         self._session_id = session_id
         self._token = Token(credentials)
-        self._channel = channel_to(control, credentials)
-        self._stub = SessionServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._line = Line(control, credentials)
+        self._stub = self._line.stub  # of the call
         self._reading = Reading(session_id, after, self._settings, give_up_after)
         self._ready: collections.deque[Item] = collections.deque()
         self._ended = False
         self._closed = threading.Event()
-        self._caller = Caller("SessionStream", self._token, self._closed)
+        self._caller = Caller("SessionStream", self._line, self._token, self._closed)
         self._lock = threading.Lock()
         self._call: Any = None  # guarded by the lock
         self._position = self._reading.given  # replaced whole: other threads read it
@@ -100,7 +99,7 @@ class SessionStream:
             call = self._call
         if call is not None:
             call.cancel()
-        self._channel.close()
+        self._line.close()
 
     def __enter__(self) -> SessionStream:
         return self
@@ -147,7 +146,7 @@ class SessionStream:
         except Error as failure:
             self._failed(failure, None)
         except ValueError:  # gRPC's word for a channel that was closed
-            if not self._closed.is_set():
+            if not self._closed.is_set() and self._stub is self._line.stub:
                 raise
 
     def _current(self) -> Any:
@@ -158,6 +157,7 @@ class SessionStream:
                 if self._closed.is_set():
                     raise StopIteration
                 request = self._reading.request(time.monotonic())
+                self._stub = self._line.stub
                 self._call = self._stub.StreamSession(
                     request, metadata=metadata, wait_for_ready=True
                 )
@@ -167,9 +167,14 @@ class SessionStream:
         """For as long as is left of `give_up_after`, if it is given."""
         if self._reading.gives_up_in(time.monotonic()) is None:
             return
-        ready = grpc.channel_ready_future(self._channel)
+        channel = self._line.channel
+        ready = grpc.channel_ready_future(channel)
         try:
             while not self._closed.is_set():
+                if channel is not self._line.channel:
+                    ready.cancel()
+                    channel = self._line.channel
+                    ready = grpc.channel_ready_future(channel)
                 left = self._reading.gives_up_in(time.monotonic())
                 try:
                     ready.result(min(left or 0.0, _LOOK_S))
@@ -198,9 +203,7 @@ class SessionStream:
         settings = self._settings
         attempts = Attempts(settings, time.monotonic(), None, "", settings.call_timeout)
         try:
-            response = self._caller.call(
-                self._stub.GetSession, request, attempts, wait_for_ready=True
-            )
+            response = self._caller.call("GetSession", request, attempts, wait_for_ready=True)
         except Error as error:
             if error.code == Code.NOT_FOUND or self._closed.is_set():
                 return None

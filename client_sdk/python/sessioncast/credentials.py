@@ -16,8 +16,9 @@ _LOOK_S = 2.0
 class Credentials:
     """Paths of files in PEM, and a token.
 
-    The files of TLS are read once, when the Publisher or SessionStream connects first. A token
-    file may be replaced at any time: it is looked at before a call, when that was not done for 2 s.
+    The files may be replaced while they are used. Those of TLS are looked at once a second, and
+    when they fit each other another connection is made with them; what is under way goes on over
+    it, as after a drop. A token's is looked at before a call, when that was not done for 2 s.
     A call that outlasts its token goes on with the next one, if the file has it 2 s before.
 
     Attributes:

@@ -1,12 +1,18 @@
 """TLS, a certificate of the client, and a token, at a control that asks for all of them."""
 
 import asyncio
+import pathlib
 import secrets
 import subprocess
+import sys
 
 import pytest
 from conftest import BIN, PATIENCE_S
 from sessioncast import Code, Credentials, Error, Publisher, SessionStream, aio, events
+from sessioncast._channel import _TlsFiles
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "chaos"))
+from proxy import Proxy  # noqa: E402  pylint: disable=wrong-import-position
 
 
 def run(*command, cwd):
@@ -101,3 +107,77 @@ def test_a_control_that_nobody_vouches_for_is_not_talked_to(guarded, session, tm
         with pytest.raises(Error, match="publish_timeout of 1 s has passed") as raised:
             publisher.publish(events.progress(session, 1))
         assert raised.value.code == Code.UNAVAILABLE
+
+
+def renew(directory):
+    """Files of another authority in place of those that are there: what the one before signed is good no more."""
+    other = directory / "renewed"
+    other.mkdir()
+    for name in ("ca", "server", "client"):
+        certify(other, name)
+    for name in ("ca.pem", "server.key", "server.pem", "client.key", "client.pem"):
+        (other / name).rename(directory / name)
+
+
+@pytest.mark.parametrize("kind", ["sync", "aio"])
+def test_certificates_that_were_replaced_need_no_restart(start_control, session, tmp_path, kind):
+    for name in ("ca", "server", "client"):
+        certify(tmp_path, name)
+    tls = (f"--tls_cert={tmp_path}/server.pem", f"--tls_key={tmp_path}/server.key")
+    control = start_control(*tls, f"--tls_client_ca={tmp_path}/ca.pem")
+    shown = credentials(tmp_path)
+
+    async def read(address):
+        if kind == "sync":
+            return await asyncio.to_thread(lambda: list(SessionStream(session, address, credentials=shown)))
+        return [item async for item in aio.SessionStream(session, address, credentials=shown)]
+
+    async def run():
+        line = await Proxy("line").start()
+        line.target = int(control.address.rpartition(":")[2])
+        address = f"127.0.0.1:{line.port}"
+        publisher = (Publisher if kind == "sync" else aio.Publisher)(address, credentials=shown)
+
+        async def call(name, *arguments, **named):
+            method = getattr(publisher, name)
+            return await (asyncio.to_thread(method, *arguments, **named) if kind == "sync" else method(*arguments, **named))
+
+        reading = asyncio.ensure_future(read(address))
+        asking = asyncio.ensure_future(call("ask_clarification", f"{session}-asked", "Which?", clarification_id="q"))
+        await call("publish", events.progress(session, 1))
+        renew(tmp_path)
+        # Until control has the new ones.
+        async with aio.Publisher(control.address, credentials=shown) as other:
+            await other.publish(events.progress(session, 2))
+        line.cut()
+        await call("publish_soon", events.progress(session, 3))
+        await call("flush")
+        await call("publish", events.completed(session))
+        assert [item.position.sequence for item in await asyncio.wait_for(reading, PATIENCE_S)] == [1, 2, 3, 4]
+        await call("answer_clarification", f"{session}-asked", "q", "this")
+        assert (await asyncio.wait_for(asking, PATIENCE_S)).response == "this"
+        await call("close")
+        await line.stop()
+
+    asyncio.run(run())
+
+
+def test_files_that_do_not_fit_each_other_are_left_until_they_do(start_control, session, tmp_path):
+    for name in ("ca", "server", "client"):
+        certify(tmp_path, name)
+    tls = (f"--tls_cert={tmp_path}/server.pem", f"--tls_key={tmp_path}/server.key")
+    control = start_control(*tls, f"--tls_client_ca={tmp_path}/ca.pem")
+    files = _TlsFiles(credentials(tmp_path))
+    assert not files.look()
+    key = (tmp_path / "client.key").read_bytes()
+    certificate = (tmp_path / "client.pem").read_bytes()
+    certify(tmp_path, "client")
+    renewed = (tmp_path / "client.pem").read_bytes()
+    (tmp_path / "client.pem").write_bytes(certificate)
+    assert not files.look(), "the key is another one's"
+    (tmp_path / "client.pem").unlink()
+    assert not files.look(), "there is none"
+    (tmp_path / "client.pem").write_bytes(renewed)
+    assert (tmp_path / "client.key").read_bytes() != key and files.look() and not files.look()
+    with Publisher(control.address, credentials=credentials(tmp_path)) as publisher:
+        publisher.publish(events.progress(session, 1))

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from sessioncast._attempts import Attempts, closed_error
+from sessioncast._channel import AioLine, replaced_error
 from sessioncast._status import error_of_call, pushback_s
 from sessioncast.aio._signal import Signal, is_cancelled
 from sessioncast.credentials import Token
@@ -29,7 +30,13 @@ class Caller:
         self._is_closed = is_closed
 
     async def call(
-        self, method: Any, request: Any, attempts: Attempts, *, wait_for_ready: bool | None = None
+        self,
+        line: AioLine,
+        method: str,
+        request: Any,
+        attempts: Attempts,
+        *,
+        wait_for_ready: bool | None = None,
     ) -> Any:
         """Until it is done, or refused for good; CANCELLED once it `is_closed`.
 
@@ -39,8 +46,9 @@ class Caller:
             if self._is_closed():
                 raise closed_error(self._what)
             pushback = None
+            stub = line.stub
             try:
-                return await method(
+                return await getattr(stub, method)(
                     request,
                     timeout=attempts.timeout(time.monotonic()),
                     metadata=self._token.metadata(),
@@ -53,9 +61,11 @@ class Caller:
             except Error as failure:
                 error = failure
             except asyncio.CancelledError:
-                # Of the call, by close; or of the task.
-                if not self._is_closed() or is_cancelled():
+                # Of the call, by close, or since the line was replaced; or of the task.
+                if is_cancelled() or (not self._is_closed() and stub is line.stub):
                     raise
-                raise closed_error(self._what) from None
+                if self._is_closed():
+                    raise closed_error(self._what) from None
+                error = replaced_error()
             wait = attempts.failed(error, pushback, time.monotonic())
             await self._closing.until(self._is_closed, wait)

@@ -7,11 +7,9 @@ import time
 from types import TracebackType
 from typing import Any
 
-import grpc.aio
-
 from sessioncast import _options, _publishing
 from sessioncast._attempts import Attempts, closed_error
-from sessioncast._channel import aio_channel_to
+from sessioncast._channel import AioLine
 from sessioncast._options import Options
 from sessioncast._pending import Published
 from sessioncast._publishing import EndRequest, Seconds
@@ -30,7 +28,6 @@ from sessioncast.v1.session_service_pb2 import (
     ListSessionsResponse,
     Snapshot,
 )
-from sessioncast.v1.session_service_pb2_grpc import SessionServiceStub
 
 
 class Publisher:
@@ -87,8 +84,7 @@ class Publisher:
         self._control = control
         self._credentials = credentials or Credentials()
         self._token = Token(self._credentials)
-        self._channel: grpc.aio.Channel | None = None
-        self._stub: Any = None
+        self._line: AioLine | None = None
         self._soon: SoonPublisher | None = None
         self._closed = False
         self._closing = Signal()
@@ -264,8 +260,8 @@ class Publisher:
             await self._soon.close()
         self._closed = True
         self._closing.notify()
-        if self._channel is not None:
-            await self._channel.close()
+        if self._line is not None:
+            await self._line.close()
         error = None if self._soon is None else self._soon.take_error()
         if error is not None:
             raise error
@@ -286,18 +282,17 @@ class Publisher:
             if error is None:
                 raise
 
-    def _connected(self) -> Any:
-        """The stub; a channel belongs to the event loop that runs."""
+    def _connected(self) -> AioLine:
+        """A line belongs to the event loop that runs."""
         if self._closed:
             raise closed_error("Publisher")
-        if self._channel is None:
-            self._channel = aio_channel_to(self._control, self._credentials)
-            self._stub = SessionServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        return self._stub
+        if self._line is None:
+            self._line = AioLine(self._control, self._credentials)
+        return self._line
 
     def _soon_publisher(self) -> SoonPublisher:
         if self._soon is None:
-            self._soon = SoonPublisher(self._connected().PublishEvents, self._token, self._settings)
+            self._soon = SoonPublisher(self._connected(), self._token, self._settings)
         return self._soon
 
     async def _end_clarification(self, method: str, request: EndRequest) -> None:
@@ -310,7 +305,7 @@ class Publisher:
             settings.call_timeout,
         )
         try:
-            await self._caller.call(getattr(self._connected(), method), request, attempts)
+            await self._caller.call(self._connected(), method, request, attempts)
         except ClarificationEnded as ended:
             # An attempt before it may have been the first.
             if not (attempts.outcome_unknown and _publishing.is_done_by(request, ended.winner)):
@@ -328,4 +323,4 @@ class Publisher:
         if attempt_timeout == 0.0:
             attempt_timeout = self._settings.call_timeout
         attempts = Attempts(self._settings, time.monotonic(), limit, limit_name, attempt_timeout)
-        return await self._caller.call(getattr(self._connected(), method), request, attempts)
+        return await self._caller.call(self._connected(), method, request, attempts)

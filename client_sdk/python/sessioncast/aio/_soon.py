@@ -9,27 +9,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
-from typing import Any, Callable
+from typing import Any
 
 import grpc
 
 from sessioncast._attempts import closed_error
 from sessioncast._backoff import Backoff
+from sessioncast._channel import AioLine, replaced_error
 from sessioncast._options import Options
 from sessioncast._pending import Entry, Pending, Published, Settled
 from sessioncast._status import error_of_call, may_try_again, pushback_s
-from sessioncast.aio._signal import Signal
+from sessioncast.aio._signal import Signal, is_cancelled
 from sessioncast.credentials import Token
 from sessioncast.errors import Code, Error
 from sessioncast.v1.session_service_pb2 import PublishEventRequest, PublishEventsRequest
-
-Open = Callable[..., Any]
 
 
 class _Stream:
     """One PublishEvents call."""
 
-    def __init__(self) -> None:
+    def __init__(self, stub: Any) -> None:
+        self.stub = stub
         self.call: Any = None
         self.draining = False  # nothing more is sent; the outcomes of what was sent still come
         self.ended = False
@@ -37,10 +37,10 @@ class _Stream:
 
 
 class SoonPublisher:
-    """`open_stream` is the stub's PublishEvents."""
+    """Over one line."""
 
-    def __init__(self, open_stream: Open, token: Token, options: Options) -> None:
-        self._open = open_stream
+    def __init__(self, line: AioLine, token: Token, options: Options) -> None:
+        self._line = line
         self._token = token
         self._options = options
         self._backoff = Backoff(options.backoff_min, options.backoff_max)
@@ -124,7 +124,7 @@ class SoonPublisher:
             await self._work.until(lambda: self._closed or self._pending.has_waiting)
             if self._closed:
                 return
-            stream = _Stream()
+            stream = _Stream(self._line.stub)
             error: Error | None = None
             pushback: float | None = None
             try:
@@ -134,8 +134,11 @@ class SoonPublisher:
             except grpc.RpcError as raised:
                 error, pushback = error_of_call(raised), pushback_s(raised)
             except asyncio.CancelledError:
-                if not stream.given_up:
+                # Of the call, by this program, or since the line was replaced; or of the task.
+                if is_cancelled() or not (stream.given_up or stream.stub is not self._line.stub):
                     raise
+                if not stream.given_up:
+                    error = replaced_error()
             except Exception as raised:  # no event may wait for ever
                 error = Error(Code.INTERNAL, f"publish_soon: {raised!r}")
             self._ended(stream, error, pushback)
@@ -143,7 +146,7 @@ class SoonPublisher:
 
     async def _read_outcomes(self, stream: _Stream) -> None:
         # The first one fails at once where there is no connection, and tells why.
-        stream.call = self._open(
+        stream.call = stream.stub.PublishEvents(
             self._messages(stream),
             metadata=self._token.metadata(),
             wait_for_ready=self._failures > 0,

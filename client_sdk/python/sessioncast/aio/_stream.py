@@ -13,7 +13,7 @@ import grpc.aio
 
 from sessioncast import _options
 from sessioncast._attempts import Attempts
-from sessioncast._channel import aio_channel_to
+from sessioncast._channel import AioLine, replaced_error
 from sessioncast._options import Options
 from sessioncast._reading import Item, Reading, Resync
 from sessioncast._status import error_of_call, pushback_s
@@ -23,7 +23,6 @@ from sessioncast.credentials import Credentials, Token
 from sessioncast.errors import Code, Error
 from sessioncast.v1.event_pb2 import Position
 from sessioncast.v1.session_service_pb2 import GetSessionRequest, Snapshot
-from sessioncast.v1.session_service_pb2_grpc import SessionServiceStub
 
 
 class SessionStream:
@@ -78,8 +77,8 @@ class SessionStream:
         self._control = control
         self._credentials = credentials or Credentials()
         self._token = Token(self._credentials)
-        self._channel: grpc.aio.Channel | None = None
-        self._stub: Any = None
+        self._line: AioLine | None = None
+        self._stub: Any = None  # of the call
         self._reading = Reading(session_id, after, self._settings, give_up_after)
         self._ready: collections.deque[Item] = collections.deque()
         self._ended = False
@@ -100,8 +99,8 @@ class SessionStream:
         self._closing.notify()
         if self._call is not None:
             self._call.cancel()
-        if self._channel is not None:
-            await self._channel.close()
+        if self._line is not None:
+            await self._line.close()
 
     async def __aenter__(self) -> SessionStream:
         return self
@@ -150,23 +149,34 @@ class SessionStream:
         except Error as failure:
             await self._failed(failure, None)
         except asyncio.CancelledError:
-            # Of the call, by close; or of the task, and gRPC has cancelled the call with it.
+            # Of the call, by close, or since the line was replaced; or of the task, and gRPC has
+            # cancelled the call with it.
             self._call = None
-            if not self._closed or is_cancelled():
+            replaced = self._line is not None and self._stub is not self._line.stub
+            if is_cancelled() or not (self._closed or replaced):
                 raise
 
+    def _connected(self) -> AioLine:
+        if self._line is None:
+            self._line = AioLine(self._control, self._credentials)
+        return self._line
+
     async def _begin(self) -> None:
-        if self._channel is None:
-            self._channel = aio_channel_to(self._control, self._credentials)
-            self._stub = SessionServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        line = self._connected()
+        self._stub = line.stub
         left = self._reading.gives_up_in(time.monotonic())
         if left is not None:
             try:
-                await asyncio.wait_for(self._channel.channel_ready(), left)
+                await asyncio.wait_for(line.channel.channel_ready(), left)
             except asyncio.TimeoutError:
                 raise Error(Code.UNAVAILABLE, "control cannot be reached") from None
+            except grpc.aio.UsageError:
+                if self._stub is line.stub:
+                    raise
+                raise replaced_error() from None
         metadata = self._token.metadata()
         request = self._reading.request(time.monotonic())
+        self._stub = line.stub
         self._call = self._stub.StreamSession(request, metadata=metadata, wait_for_ready=True)
 
     async def _failed(self, error: Error, pushback: float | None) -> None:
@@ -188,7 +198,7 @@ class SessionStream:
         attempts = Attempts(settings, time.monotonic(), None, "", settings.call_timeout)
         try:
             response = await self._caller.call(
-                self._stub.GetSession, request, attempts, wait_for_ready=True
+                self._connected(), "GetSession", request, attempts, wait_for_ready=True
             )
         except Error as error:
             if error.code == Code.NOT_FOUND or self._closed:
