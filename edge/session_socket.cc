@@ -126,7 +126,7 @@ class SessionSocket : public socketio::Attachment {
 
   void Begin() {
     Emit("connected", ConnectedPayload(socket_.id(), Now()));
-    AwaitExpiry();
+    TellOfExpiry();
     for (const CursorEntry& entry : std::exchange(returning_, {})) {
       if (!socket_.connected()) return;
       Resume(entry);
@@ -205,8 +205,7 @@ class SessionSocket : public socketio::Attachment {
       return Refuse("", kUnauthorized, ack);
     }
     permit_ = *std::move(permit);
-    is_told_of_expiry_ = false;
-    AwaitExpiry();
+    TellOfExpiry();
     LeaveWhatIsNotAllowed();
     Json answer = {{"ok", true}};
     if (access_.asks()) answer["expiresAt"] = Timestamp(absl::ToChronoTime(permit_.expiry()));
@@ -272,7 +271,15 @@ class SessionSocket : public socketio::Attachment {
   }
 
   // Tells the client before its token ends, and ends the connection with it: the client comes back
-  // by itself, with another one.
+  // by itself, with another one. Not before half of its time is over, so that a client whose tokens
+  // are short is not told again at each one that it shows.
+  void TellOfExpiry() {
+    const absl::Time now = absl::FromChrono(Now());
+    tell_of_expiry_at_ = std::max(permit_.expiry() - kExpiryNotice, now + (permit_.expiry() - now) / 2);
+    is_told_of_expiry_ = false;
+    AwaitExpiry();
+  }
+
   void AwaitExpiry() {
     const absl::Time expiry = permit_.expiry();
     if (expiry == absl::InfiniteFuture()) return;
@@ -281,10 +288,10 @@ class SessionSocket : public socketio::Attachment {
       spdlog::info("Socket {}: its token has expired", socket_.id());
       return socket_.CloseConnection(socketio::DisconnectReason::kForcedServerClose);
     }
-    if (now >= expiry - kExpiryNotice && !std::exchange(is_told_of_expiry_, true)) {
+    if (now >= tell_of_expiry_at_ && !std::exchange(is_told_of_expiry_, true)) {
       Emit("token_expiring", TokenExpiringPayload(absl::ToChronoTime(expiry), Now()));
     }
-    const absl::Time next = is_told_of_expiry_ ? expiry : expiry - kExpiryNotice;
+    const absl::Time next = is_told_of_expiry_ ? expiry : tell_of_expiry_at_;
     expiry_timer_ = socket_.thread().After(
         absl::ToChronoNanoseconds(std::min(next - now, kExpiryLookMax)), [this] { AwaitExpiry(); });
   }
@@ -357,6 +364,7 @@ class SessionSocket : public socketio::Attachment {
   Socket& socket_;
   const Access& access_;
   Permit permit_;
+  absl::Time tell_of_expiry_at_;
   bool is_told_of_expiry_ = false;
   socketio::Timer expiry_timer_;
   Hub& hub_;

@@ -50,6 +50,7 @@ class Outcomes {
 constexpr int kEnded = -static_cast<int>(absl::StatusCode::kFailedPrecondition);
 constexpr int kLater = -static_cast<int>(absl::StatusCode::kResourceExhausted);
 constexpr int kUnavailable = -static_cast<int>(absl::StatusCode::kUnavailable);
+constexpr int kDeadlineExceeded = -static_cast<int>(absl::StatusCode::kDeadlineExceeded);
 
 class PublisherTest : public testing::Test {
  protected:
@@ -172,12 +173,12 @@ TEST_F(PublisherTest, WhileControlIsAwayItWaitsAndGivesUpWhenTheTimeHasPassed) {
   patient.PublishSoon(CustomEvent("s", "a"), outcomes_.Next());
   Publisher publisher(Options(kShort));
   publisher.PublishSoon(CustomEvent("s", "b"), outcomes_.Next());
-  EXPECT_EQ(publisher.Flush().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(publisher.Publish(CustomEvent("s", "c")).status().code(),
-            absl::StatusCode::kUnavailable);
+  // The last attempt's: that the time was over before there was a connection, or that there is none.
+  EXPECT_TRUE(IsUnknownOutcome(publisher.Flush()));
+  EXPECT_TRUE(IsUnknownOutcome(publisher.Publish(CustomEvent("s", "c")).status()));
   control_.Start();
   EXPECT_TRUE(patient.Flush().ok());
-  EXPECT_THAT(outcomes_.told(), ElementsAre(kUnavailable, 1));
+  EXPECT_THAT(outcomes_.told(), ElementsAre(testing::AnyOf(kUnavailable, kDeadlineExceeded), 1));
 }
 
 TEST_F(PublisherTest, PublishSoonWaitsWhileThereIsNoRoomInFlight) {

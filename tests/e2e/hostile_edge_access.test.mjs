@@ -307,7 +307,7 @@ testOn(
   'refresh_token renews in place, for the same client and what the new token covers',
   async (deployment) => {
     const publisher = await publishBoth(deployment);
-    const expiry = now() + 4;
+    const expiry = now() + 10;
     const client = connect(deployment, {
       auth: { token: keys.good(viewer({ sessions: [mine, theirs], exp: expiry })) },
     });

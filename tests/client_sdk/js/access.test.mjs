@@ -108,6 +108,20 @@ testWithKeys('The token that is about to end is not shown again', async (deploym
   assert.equal(asked, 3, 'for the connection, at token_expiring, and for the next connection');
 });
 
+testWithKeys('Tokens that live shortly are renewed as often as half of their time is over', async (deployment, keys) => {
+  let asked = 0;
+  const client = clientOf(deployment, {
+    token: () => keys.good({ ...ALL, exp: now() + 8, jti: String((asked += 1)) }),
+  });
+  const session = client.session(randomUUID());
+  await live(session);
+  const { id } = client.socket;
+  const end = now() + 12;
+  await until(() => now() >= end, 'the first has ended');
+  assert.equal(client.socket.id, id);
+  assert.ok(asked >= 2 && asked <= 5, `asked ${asked} times in 12 s`);
+});
+
 testWithKeys('Another token is shown at once when the program says so, and the connection stays', async (deployment, keys) => {
   let token;
   const client = clientOf(deployment, { token: () => token });
