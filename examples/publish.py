@@ -3,6 +3,7 @@
 
     pip install client_sdk/python
     python examples/publish.py job-1 localhost:50051     and watch job-1 on the page, or: sessioncast watch job-1
+                                                         (job-2 the next time: an id that has ended is not used again)
 """
 
 import sys
@@ -22,7 +23,7 @@ def run_model(publisher, job, model, text):
     begun, so_far = time.monotonic(), ""
     for token in text.split(" "):
         so_far += token + " "
-        publisher.publish_soon(events.custom(job, "token", {"model": model, "text": token + " "}))
+        publisher.publish_soon(events.custom(job, "token", {"modelName": model, "delta": token + " "}))
         publisher.publish_soon(events.model_result(job, model, so_far, status="processing"))
     duration_ms = int(1000 * (time.monotonic() - begun))
     publisher.publish_soon(events.model_result(job, model, text, duration_ms=duration_ms))

@@ -21,9 +21,15 @@ interface Placed extends Position {
 interface Progress extends Placed {
   status: 'ACTIVE' | 'PROCESSING' | 'COMPLETED' | 'FAILED' | 'EXPIRED';
   progress: number; // percent
+  prompts: Record<'total' | 'completed' | 'processing' | 'pending' | 'failed', number>;
+  hasClarifications: boolean;
+  clarificationCount: number;
+  hasResult?: boolean;
+  result?: object;
 }
 interface ModelResult extends Placed {
   modelName: string;
+  provider?: string;
   runId?: string;
   duration: number; // milliseconds
   result: string; // the whole so far
@@ -110,12 +116,23 @@ export class SessionWatcher {
     private readonly sessionId: string,
     private readonly render: Render,
     path = '/socket.io/',
+    private readonly token?: () => string, // where the server asks for one
   ) {
     // Reconnection: socket.io-client comes back by itself, with growing waits, for as long as it takes.
-    this.socket = io(url, { path, transports: ['websocket', 'polling'], autoConnect: false, forceNew: true, reconnectionDelayMax: 5_000 });
+    // Where a proxy lets no websocket through, it goes on by polling.
+    this.socket = io(url, {
+      path,
+      transports: ['websocket', 'polling'],
+      tryAllTransports: true,
+      autoConnect: false,
+      forceNew: true,
+      reconnectionDelayMax: 5_000,
+      ...(token && { auth: (present: (auth: object) => void) => present({ token: token() }) }),
+    });
     this.socket.on('connect', () => this.subscribe());
     this.socket.on('disconnect', () => this.show('reconnecting'));
     this.socket.on('connect_error', (error) => this.pollMeanwhile(error.message));
+    this.socket.on('token_expiring', () => token && this.socket.emit('refresh_token', token()));
     this.socket.onAny((name: string, payload: Partial<Placed & SessionError>) => {
       const isPlaced = payload.sequence !== undefined && payload.sessionId === sessionId;
       if (name === 'subscribed' && isPlaced) this.goOnFrom(payload as Placed);
@@ -136,15 +153,29 @@ export class SessionWatcher {
     this.socket.disconnect();
   }
 
-  /** Answers a question, and tries again while nobody can tell whether the answer counts. False: it does not; somebody was first. */
+  /**
+   * Answers a question, and tries again while nobody can tell whether the answer counts. False: it does not, since somebody was first,
+   * or its time was over. Throws when the server does not take it.
+   */
   async respond(clarificationId: string, response: string): Promise<boolean> {
     const body = JSON.stringify({ sessionId: this.sessionId, clarificationId, response });
-    const headers = { 'Content-Type': 'application/json' };
     for (;;) {
+      const headers = { 'Content-Type': 'application/json', ...this.authorization() };
       const answer = await fetch(`${this.url}/api/wizard/clarifications/respond`, { method: 'POST', headers, body }).catch(() => null);
-      if (answer && answer.status < 500) return answer.ok;
+      if (answer && answer.status < 500) {
+        const said = (await answer.json().catch(() => ({}))) as { response?: string; error?: string };
+        if (answer.ok) return true;
+        // The reply to a try before may have been lost: then this one tells of our own answer.
+        if (answer.status === 409) return said.response === response;
+        if (answer.status === 410) return false;
+        throw new Error(said.error ?? `answered by ${answer.status}`);
+      }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
+  }
+
+  private authorization(): Record<string, string> {
+    return this.token ? { Authorization: `Bearer ${this.token()}` } : {};
   }
 
   // State synchronization: by id the state comes first; after a position only what this client has not seen.
@@ -199,7 +230,7 @@ export class SessionWatcher {
     this.show(this.connection, problem);
     clearTimeout(this.retry);
     this.retry = setTimeout(async () => {
-      const answer = await fetch(`${this.url}/api/wizard/session/${this.sessionId}`).catch(() => null);
+      const answer = await fetch(`${this.url}/api/wizard/session/${this.sessionId}`, { headers: this.authorization() }).catch(() => null);
       const fetched: unknown = answer?.ok ? await answer.json().catch(() => null) : null;
       if (this.socket.connected) return;
       if (fetched) {

@@ -250,8 +250,8 @@ struct Options {
   size_t queued_bytes_max = 0;  // ours; of all connections: beyond it the longest queues' end, "slow consumer"; 0: no limit
   size_t handshakes_per_s_max = 10'000;                   // ours; beyond it they wait, at most handshake_wait_max, else 503
   std::chrono::milliseconds handshake_wait_max{10'000};
-  // Origins that may use the server from a browser ("https://app.example"; "*": any). `cors_loopback`: also the
-  // server's own origin (Host) and loopback ones. An absent Origin is a program and always allowed here.
+  // Origins that may use the server from a browser ("https://app.example"; "*": any). `cors_default`: also the
+  // server's own origin (Host) and loopback ones, or the list alone. An absent Origin is a program and always allowed here.
   std::vector<std::string> cors_origins;
   enum class CorsDefault { kListOnly, kOwnAndLoopback } cors_default = CorsDefault::kOwnAndLoopback;
   // Ends each Engine.IO sid, behind a dot, so that a balancer can tell whose it is: at most 16 of A-Z, a-z, 0-9, '-', '_'.

@@ -54,7 +54,11 @@ int main(int argc, char** argv) {
   publisher.PublishSoon(Progress(session, 0));
   RunModel(publisher, session, "llama3.1:8b");
   publisher.PublishSoon(Progress(session, 40));
-  publisher.Flush();  // before the question, which goes by itself
+  // Before the question, which goes by itself.
+  if (const absl::Status all = publisher.Flush(); !all.ok()) {
+    std::cerr << all << "\n";
+    return 1;
+  }
 
   v1::AskClarificationRequest question;
   question.set_session_id(session);

@@ -158,6 +158,22 @@ testOn('serve', 'Something else answers', async (deployment) => {
   assertFails(result, 'ready', /nothing in time/, /firewall|away/);
 });
 
+testOn('serve', 'Something else answers in JSON, of whatever types', async (deployment) => {
+  const body = '{"ready":1,"control":{},"draining":"no","version":2,"sequence":"x","sid":[]}';
+  const web = http.createServer((_, response) => response.end(body));
+  const edges = [`http://localhost:${await listen(deployment, web)}`];
+  const result = await doctor({ control: deployment.grpc, edges, flags: ['--step_timeout_ms=500'] });
+  assertFails(result, 'ready', /"control":\{\}/, /has lost control/);
+  assert.equal(named(result, 'version').at(-1).outcome, 'warning');
+  assertFails(result, 'polling', /not as Engine\.IO 4/, /pass/);
+});
+
+testOn('serve', 'A session that has ended is not published into: another id is advised', async (deployment) => {
+  const flags = ['--session_id=once'];
+  assert.deepEqual((await doctor(of(deployment, flags))).wrong, []);
+  assertFails(await doctor(of(deployment, flags)), 'publish', /ended/, /another --session_id/);
+});
+
 testOn('serve', 'A proxy passes no websocket', async (deployment) => {
   const port = await listen(deployment, forwarder([deployment.httpPort]));
   const result = await doctor({ control: deployment.grpc, edges: [`http://localhost:${port}`] });
@@ -245,7 +261,7 @@ testWith(
 );
 
 testOn('serve', 'Wrong flags are named', async () => {
-  for (const url of ['localhost:3000', 'ftp://x', 'http://', 'http://x:0', 'http://x/path', 'http://[::1']) {
+  for (const url of ['localhost:3000', 'ftp://x', 'http://', 'http://x:0', 'http://x/path', 'http://[::1', 'http://::1']) {
     const ran = await run(program('sessioncast'), ['doctor', `--edge=${url}`]);
     assert.equal(ran.code, USAGE, ran.output);
     assert.match(ran.output, /--edge/);

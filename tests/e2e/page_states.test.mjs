@@ -126,7 +126,7 @@ for (const [sub, how] of [
       await publisher.publish('s', events.progress(10));
       await withBrowser(async (browser) => {
         const page = await browser.open(`${deployment.url}/#s`);
-        await give(page, keys.good(claims({ exp: now() + 55 })));
+        await give(page, keys.good(claims({ exp: now() + 20 })));
         await text(page, '#percent', '10 %');
         // Once all is there, one that ends soon takes its place.
         await text(page, '.token', 'Your token ends at');

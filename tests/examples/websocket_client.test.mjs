@@ -7,8 +7,9 @@ import path from 'node:path';
 import { after } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
-import { ROOT, testOn, until } from '../support/processes.mjs';
+import { Deployment, ROOT, testOn, testWith, until } from '../support/processes.mjs';
 import { events, publisherTo } from '../e2e/publisher.mjs';
+import { Keys } from '../e2e/tokens.mjs';
 import { bundled, compile, open, shows } from './browser.mjs';
 
 const EXAMPLE = path.join(ROOT, 'examples/websocket-client.ts');
@@ -26,9 +27,9 @@ await compile(
 const { SessionWatcher } = await import(pathToFileURL(file('websocket-client.js')));
 
 // A running watcher; `shown` is what it has rendered, in order.
-function watch(deployment, sessionId, path) {
+function watch(deployment, sessionId, path, token) {
   const shown = [];
-  const watcher = new SessionWatcher(deployment.url, sessionId, (...arguments_) => shown.push(arguments_), path);
+  const watcher = new SessionWatcher(deployment.url, sessionId, (...arguments_) => shown.push(arguments_), path, token);
   deployment.closeFirst({ close: () => watcher.stop() });
   watcher.start();
   const has = (what, condition) => until(() => shown.length > 0 && condition(...shown.at(-1)), what);
@@ -59,6 +60,8 @@ testOn('daemons', 'It shows a session, loses its edge, and goes on with what it 
   await deployment.startControl();
   assert.equal(await answered, true);
   assert.equal(await watcher.respond('q-1', 'French'), false);
+  assert.equal(await watcher.respond('q-1', 'German'), true, 'as after a reply that was lost');
+  await assert.rejects(watcher.respond('nobody-asked', 'Yes'), /no such|unknown|nobody-asked/);
   await has('the answer', ({ clarifications }) => clarifications[0].response === 'German');
   const again = publisherTo(deployment);
   await again.publish(sessionId, events.completed({ pages: 3 }));
@@ -67,6 +70,25 @@ testOn('daemons', 'It shows a session, loses its edge, and goes on with what it 
   const sequences = shown.map(([state]) => state.progress?.sequence ?? 0);
   assert.deepEqual(sequences, [...sequences].sort((a, b) => a - b));
 });
+
+const keys = new Keys();
+after(() => keys.close());
+testWith(
+  () => new Deployment('serve', { controlFlags: keys.flags }),
+  'Where the server asks for a token it shows one, at each of its doors (serve)',
+  async (deployment) => {
+    const publisher = publisherTo(deployment, keys.good({ sessions: ['*'], verbs: ['publish'] }));
+    const sessionId = randomUUID();
+    await publisher.publish(sessionId, events.progress(10));
+    await publisher.publish(sessionId, events.clarification('q', 'Which?'));
+    const token = () => keys.good({ sessions: [sessionId], verbs: ['view', 'answer'] });
+    const { watcher, has } = watch(deployment, sessionId, undefined, token);
+    await has('the state', (state, connection) => connection === 'live' && state.clarifications.length === 1);
+    assert.equal(await watcher.respond('q', 'German'), true);
+    await has('the answer', ({ clarifications }) => clarifications[0].response === 'German');
+  },
+  150_000,
+);
 
 testOn('serve', 'A burst is shown in few steps, and another life of the session anew', async (deployment) => {
   const publisher = publisherTo(deployment);

@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 
 namespace sessioncast::tool {
 namespace {
@@ -31,9 +32,8 @@ EdgeCalls CallsOf(const DoctorOptions& options, const std::string& url) {
   calls.limits.step = options.step_timeout;
   calls.limits.ca_file = options.edge_ca;
   if (!options.target.credentials.token_file.empty()) {
-    const std::string token = ReadToken(options.target.credentials.token_file);
-    calls.auth["token"] = token;
-    calls.fields.emplace_back("Authorization", absl::StrCat("Bearer ", token));
+    calls.token = ReadToken(options.target.credentials.token_file);
+    calls.auth["token"] = calls.token;
   }
   return calls;
 }
@@ -74,12 +74,17 @@ std::string WhyNoUrl(const std::string& url) {
 }  // namespace
 
 absl::StatusOr<WebResponse> EdgeCalls::Get(const std::string& target,
-                                           const WebFields& more) const {
+                                           const WebFields& fields) const {
   auto connection = WebConnection::Open(address, limits);
   if (!connection.ok()) return connection.status();
-  WebRequest request{.target = target, .fields = fields};
-  request.fields.insert(request.fields.end(), more.begin(), more.end());
-  return (*connection)->Ask(request, limits.step);
+  return (*connection)->Ask({.target = target, .fields = fields}, limits.step);
+}
+
+std::string EdgeCalls::Excerpt(absl::string_view text) const {
+  constexpr size_t kBytesMax = 300;
+  std::string shown(text);
+  if (!token.empty()) absl::StrReplaceAll({{token, "<the token>"}}, &shown);
+  return shown.substr(0, kBytesMax);
 }
 
 std::string InMs(std::chrono::steady_clock::duration time) {
@@ -103,17 +108,18 @@ void AddDoctor(CLI::App& app, int& exit_code) {
   command->add_option("--origin", options->origin,
                       "The origin of your page, https://app.example.com: whether it may connect");
   command->add_option("--session_id", options->session_id,
-                      "The session to publish into, for a token that covers few; it is ended");
+                      "The session to publish into, for a token that covers few: a new one, it is "
+                      "ended");
   const auto ms = [command](const std::string& name, std::chrono::milliseconds& value,
-                            const std::string& help) {
+                            int64_t min, const std::string& help) {
     command
         ->add_option_function<int64_t>(
             name, [&value](int64_t count) { value = std::chrono::milliseconds(count); }, help)
-        ->check(CLI::Range(int64_t{0}, int64_t{3'600'000}))
+        ->check(CLI::Range(min, int64_t{3'600'000}))
         ->default_str(std::to_string(value.count()));
   };
-  ms("--step_timeout_ms", options->step_timeout, "How long a step may take");
-  ms("--hold_ms", options->hold,
+  ms("--step_timeout_ms", options->step_timeout, 1, "How long a step may take");
+  ms("--hold_ms", options->hold, 0,
      "How long to hold idle connections, to find what closes them (60000 finds most)");
   command->callback([options, &exit_code] {
     if (options->session_id.empty()) options->session_id = FreshSessionId();

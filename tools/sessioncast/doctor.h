@@ -30,14 +30,16 @@ struct DoctorOptions {
 
 // What an edge is asked with.
 struct EdgeCalls {
-  absl::StatusOr<WebResponse> Get(const std::string& target, const WebFields& more = {}) const;
+  absl::StatusOr<WebResponse> Get(const std::string& target, const WebFields& fields = {}) const;
+  // The beginning of what a peer sent, without our token in it.
+  std::string Excerpt(absl::string_view text) const;
 
   std::string url;
   WebAddress address;
   WebLimits limits;
   // Of Socket.IO's CONNECT; browsers need not ask for recovery.
   nlohmann::json auth = {{"recovery", true}};
-  WebFields fields;  // of HTTP
+  std::string token;  // "": none
 };
 
 // A socket that stands, for the round trip.

@@ -16,6 +16,8 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 using Transport = SocketProbe::Transport;
 
+constexpr uint64_t kPingIntervalMsMax = 300'000;
+
 constexpr char kSticky[] =
     "requests of one client reach different edges: let the balancer keep a client at one "
     "(docs/OPERATIONS.md), or use transports: ['websocket']";
@@ -61,19 +63,19 @@ bool CheckReady(const EdgeCalls& edge, Report& report) {
   }
   const json body = json::parse(response->body, nullptr, /*allow_exceptions=*/false);
   const std::string seen =
-      absl::StrCat("/readyz ", response->code, " ", response->body.substr(0, 200));
+      absl::StrCat("/readyz ", response->code, " ", edge.Excerpt(response->body));
   if (!body.is_object() || !body.contains("ready")) {
     // A proxy may pass /socket.io/ alone.
     report.Doubt("ready", seen, "no edge answers here: does the proxy pass /readyz and /api to it?");
     return true;
   }
-  if (body.value("draining", false)) {
+  if (Field(body, "draining", false)) {
     report.Bad("ready", seen, "it is being stopped");
   } else if (response->code != 200) {
     report.Bad("ready", seen,
                "it has not reached control yet: look at its --control, at the network between "
                "them, at its token (verb attach), and at its log");
-  } else if (body.value("control", "") != "attached") {
+  } else if (Field<std::string>(body, "control", "") != "attached") {
     report.Bad("ready", seen,
                "it has lost control: its sockets stay and get nothing until it is back");
   } else {
@@ -86,7 +88,7 @@ void CheckVersion(const EdgeCalls& edge, Report& report) {
   const auto response = edge.Get("/healthz");
   if (!response.ok() || response->code != 200) return;
   const json body = json::parse(response->body, nullptr, /*allow_exceptions=*/false);
-  const std::string version = body.is_object() ? body.value("version", "") : "";
+  const std::string version = Field<std::string>(body, "version", "");
   if (version == daemon::Version()) return report.Good("version", "edge " + version);
   report.Doubt("version", version.empty() ? "the edge does not say" : "edge " + version,
                absl::StrCat("this tool is ", std::string(daemon::Version()),
@@ -105,7 +107,7 @@ std::string WhatOfSocket(const EdgeCalls& edge, Transport transport, const absl:
   }
   if (absl::StrContains(message, "Session ID unknown")) return kSticky;
   if (absl::StrContains(message, "answered by 403")) {
-    return "the origin may not connect: the edge's --cors_origins";
+    return "something before the edge refuses it: this tool sends no origin, which edges allow";
   }
   if (absl::StrContains(message, "answered by 429") || absl::StrContains(message, "answered by 503"))
     return "the edge is at a limit (connections of an address, or in all), or is being stopped";
@@ -122,9 +124,9 @@ std::string WhatOfSocket(const EdgeCalls& edge, Transport transport, const absl:
 }
 
 std::string Shown(const json& handshake) {
-  return absl::StrCat("a ping each ", handshake.value("pingInterval", 0) / 1000, " s, gone after ",
-                      handshake.value("pingTimeout", 0) / 1000, " s more, a message at most ",
-                      handshake.value("maxPayload", 0), " bytes");
+  return absl::StrCat("a ping each ", Field(handshake, "pingInterval", uint64_t{0}) / 1000, " s, gone after ",
+                      Field(handshake, "pingTimeout", uint64_t{0}) / 1000, " s more, a message at most ",
+                      Field(handshake, "maxPayload", uint64_t{0}), " bytes");
 }
 
 absl::Status Reach(SocketProbe& probe, const EdgeCalls& edge, Transport transport, bool upgrades) {
@@ -146,7 +148,7 @@ void CheckSocket(const EdgeCalls& edge, Transport transport, bool upgrades,
   const absl::Status status = Reach(*probe, edge, transport, upgrades);
   if (!status.ok()) {
     const Transport failed = upgrades ? Transport::kWebsocket : transport;
-    return report.Bad(name, status.message(), WhatOfSocket(edge, failed, status));
+    return report.Bad(name, edge.Excerpt(status.message()), WhatOfSocket(edge, failed, status));
   }
   report.Good(name, absl::StrCat(upgrades ? "from polling to websocket" : "connected", ", ",
                                  InMs(Clock::now() - begin),
@@ -164,9 +166,10 @@ void CheckOrigin(const EdgeCalls& edge, const std::string& origin, Report& repor
   const std::string advice =
       absl::StrCat("name it in the edge's --cors_origins (all of yours, comma-separated): ", origin);
   if (response->code != 200) {
-    return report.Bad("origin", absl::StrCat(origin, " is answered by ", response->code, " ",
-                                             response->body.substr(0, 200)),
-                      advice);
+    return report.Bad("origin",
+                      absl::StrCat(origin, " is answered by ", response->code, " ",
+                                   edge.Excerpt(response->body)),
+                      response->code == 403 ? advice : "does it get through without an origin?");
   }
   if (response->allow_origin != origin && response->allow_origin != "*") {
     return report.Bad("origin",
@@ -186,8 +189,9 @@ void Hold(const EdgeCalls& edge, milliseconds hold, Transport transport, Report&
   auto probe = std::make_unique<SocketProbe>(edge.address, edge.limits);
   absl::Status status = Reach(*probe, edge, transport, /*upgrades=*/false);
   if (!status.ok()) return report.Skip(name, "does not connect");
-  const milliseconds patience =
-      milliseconds(probe->handshake().value("pingInterval", 25'000)) + edge.limits.step;
+  const uint64_t interval_ms =
+      std::min(Field(probe->handshake(), "pingInterval", uint64_t{25'000}), kPingIntervalMsMax);
+  const milliseconds patience = milliseconds(interval_ms) + edge.limits.step;
   const auto begin = Clock::now();
   int pings = 0;
   while (status.ok() && Clock::now() - begin < hold) {

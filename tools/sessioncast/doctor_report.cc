@@ -28,6 +28,11 @@ constexpr std::array<Word, 4> kWords = {{{"ok  ", "ok", "\x1b[32m"},
 // What a peer sent is shown, and must not steer the terminal.
 std::string Harmless(absl::string_view text) { return Shown({text.data(), text.size()}); }
 
+bool HasNoColor() {
+  const char* const no_color = std::getenv("NO_COLOR");
+  return no_color != nullptr && *no_color != '\0';
+}
+
 std::string Padded(absl::string_view text, size_t columns) {
   std::string padded(text);
   if (padded.size() < columns) padded.append(columns - padded.size(), ' ');
@@ -39,7 +44,7 @@ std::string Padded(absl::string_view text, size_t columns) {
 Report::Report(Output output)
     : output_(output),
       is_terminal_(output == Output::kText && isatty(STDOUT_FILENO) == 1),
-      has_colours_(is_terminal_ && std::getenv("NO_COLOR") == nullptr) {}
+      has_colours_(is_terminal_ && !HasNoColor()) {}
 
 void Report::Group(absl::string_view name) {
   group_ = std::string(name);

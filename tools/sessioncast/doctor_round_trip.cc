@@ -43,7 +43,7 @@ absl::Status Subscribe(const std::string& session_id, Reader& reader) {
 absl::Status Take(uint64_t sequence, Reader& reader) {
   auto event = reader.socket->probe->NextOf(kEventName, reader.socket->edge->limits.step);
   if (!event.ok()) return event.status();
-  const uint64_t came = event->payload.is_object() ? event->payload.value("sequence", uint64_t{0}) : 0;
+  const uint64_t came = Field(event->payload, "sequence", uint64_t{0});
   if (came != sequence) {
     return absl::DataLossError(absl::StrCat("#", sequence, " was published, #", came, " came"));
   }
@@ -70,34 +70,50 @@ std::vector<Reader> SubscribeAll(const std::string& session_id, std::vector<Open
   return readers;
 }
 
-// Publishes one and waits for it at each reader that goes well.
-absl::Status PublishOne(const DoctorOptions& options, Client& client, int number,
-                        std::vector<Reader>& readers) {
+// Publishes one and waits for it at each reader that goes well. What came behind one that waited in
+// vain says nothing about time.
+absl::StatusOr<uint64_t> PublishOne(const DoctorOptions& options, Client& client, int number,
+                                    std::vector<Reader>& readers) {
   const auto begin = Clock::now();
   const auto published = client.Publish(EventOf(options.session_id, number), "");
   if (!published.ok()) return published.status();
+  bool is_timed = true;
   for (Reader& reader : readers) {
     if (!reader.status.ok()) continue;
     reader.status = Take(published->position().sequence(), reader);
-    reader.latencies.push_back(Clock::now() - begin);
+    is_timed = is_timed && reader.status.ok();
+    if (is_timed) reader.latencies.push_back(Clock::now() - begin);
   }
-  return absl::OkStatus();
+  return published->position().sequence();
+}
+
+std::string WhatOfDelivery(const absl::Status& status) {
+  if (absl::IsDeadlineExceeded(status)) {
+    return "is the edge attached to this control (its --control)? By polling: does a proxy buffer "
+           "answers (nginx: proxy_buffering off)?";
+  }
+  if (absl::IsDataLoss(status)) {
+    return "events must come in order: tell us, with the logs of edge and control";
+  }
+  return "the connection was lost: the edge's log says why, or what stands before it";
+}
+
+std::string InOrder(std::vector<Clock::duration>& latencies) {
+  std::string text = absl::StrCat(kEvents, " events in order");
+  if (latencies.empty()) return text;
+  std::sort(latencies.begin(), latencies.end());
+  return absl::StrCat(text, ", median ", InMs(latencies[latencies.size() / 2]), ", slowest ",
+                      InMs(latencies.back()));
 }
 
 void TellReaders(std::vector<Reader>& readers, Report& report) {
   for (Reader& reader : readers) {
-    if (!reader.status.ok()) {
+    if (reader.status.ok()) {
+      report.Good("deliver", absl::StrCat(reader.name, ": ", InOrder(reader.latencies)));
+    } else {
       report.Bad("deliver", absl::StrCat(reader.name, ": ", std::string(reader.status.message())),
-                 absl::IsDeadlineExceeded(reader.status)
-                     ? "is the edge attached to this control (its --control)? By polling: does a "
-                       "proxy buffer answers (nginx: proxy_buffering off)?"
-                     : "events must come in order: tell us, with the log of edge and control");
-      continue;
+                 WhatOfDelivery(reader.status));
     }
-    std::sort(reader.latencies.begin(), reader.latencies.end());
-    report.Good("deliver", absl::StrCat(reader.name, ": ", kEvents, " events in order, median ",
-                                        InMs(reader.latencies[kEvents / 2]), ", slowest ",
-                                        InMs(reader.latencies.back())));
   }
 }
 
@@ -105,13 +121,14 @@ void TellReaders(std::vector<Reader>& readers, Report& report) {
 absl::Status ComeBack(const DoctorOptions& options, Client& client, Reader& reader) {
   SocketProbe& probe = *reader.socket->probe;
   json auth = reader.socket->edge->auth;
-  auth["pid"] = probe.connected().value("pid", "");
+  const std::string pid = Field<std::string>(probe.connected(), "pid", "");
+  auth["pid"] = pid;
   auth["offset"] = reader.offset;
   probe.Drop();
   const auto published = client.Publish(EventOf(options.session_id, kEvents + 1), "");
   if (!published.ok()) return published.status();
   if (absl::Status status = probe.Open(reader.socket->transport, auth); !status.ok()) return status;
-  if (probe.connected().value("pid", "") != auth["pid"])
+  if (pid.empty() || Field<std::string>(probe.connected(), "pid", "") != pid)
     return absl::NotFoundError("it came back as a new client: not recovered");
   return Take(published->position().sequence(), reader);
 }
@@ -135,21 +152,64 @@ void CheckRecovery(const DoctorOptions& options, Client& client, std::vector<Rea
 void CheckRest(const DoctorOptions& options, const EdgeCalls& edge, uint64_t sequence,
                Report& report) {
   report.Trying("REST");
-  const auto response = edge.Get("/api/wizard/session/" + options.session_id);
+  WebFields fields;
+  if (!edge.token.empty()) fields.emplace_back("Authorization", "Bearer " + edge.token);
+  const auto response = edge.Get("/api/wizard/session/" + options.session_id, fields);
   if (!response.ok()) {
     return report.Bad("REST", absl::StrCat(edge.url, ": ", std::string(response.status().message())),
                       "does the proxy pass /api/wizard/ to the edge?");
   }
   const json body = json::parse(response->body, nullptr, /*allow_exceptions=*/false);
-  const uint64_t said = body.is_object() ? body.value("sequence", uint64_t{0}) : 0;
+  const uint64_t said = Field(body, "sequence", uint64_t{0});
   if (response->code == 200 && said >= sequence) {
     return report.Good("REST", absl::StrCat(edge.url, ": the session, at #", said));
   }
   report.Bad("REST", absl::StrCat(edge.url, " answers ", response->code, " ",
-                                  response->body.substr(0, 200)),
+                                  edge.Excerpt(response->body)),
              response->code == 401 || response->code == 403
                  ? "the token must cover the session and have the verb view"
                  : "does the proxy pass /api/wizard/ to the edge?");
+}
+
+// One of each edge.
+void CheckRestOfEach(const DoctorOptions& options, const std::vector<Reader>& readers,
+                     uint64_t sequence, Report& report) {
+  std::vector<const EdgeCalls*> asked;
+  for (const Reader& reader : readers) {
+    const EdgeCalls* const edge = reader.socket->edge;
+    if (std::find(asked.begin(), asked.end(), edge) != asked.end()) continue;
+    asked.push_back(edge);
+    CheckRest(options, *edge, sequence, report);
+  }
+}
+
+std::string WhatOfPublish(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return "the token must cover the session (--session_id) and have the verb publish";
+    case absl::StatusCode::kFailedPrecondition:
+      return "this session has ended, perhaps by this tool: give another --session_id. A token can "
+             "cover sessioncast-doctor-*";
+    default:
+      return "control's log says why; is its disk full?";
+  }
+}
+
+// `stored`: the last one's sequence.
+bool PublishAll(const DoctorOptions& options, Client& client, std::vector<Reader>& readers,
+                uint64_t& stored, Report& report) {
+  report.Trying("publish");
+  for (int number = 1; number <= kEvents; ++number) {
+    const auto sequence = PublishOne(options, client, number, readers);
+    if (!sequence.ok()) {
+      report.Bad("publish", sequence.status().message(), WhatOfPublish(sequence.status()));
+      return false;
+    }
+    stored = *sequence;
+  }
+  report.Good("publish", absl::StrCat(kEvents, " events are stored"));
+  return true;
 }
 
 absl::Status EndSession(const DoctorOptions& options, Client& client) {
@@ -163,28 +223,19 @@ absl::Status EndSession(const DoctorOptions& options, Client& client) {
 
 void CheckRoundTrip(const DoctorOptions& options, Client& client, std::vector<OpenSocket>& sockets,
                     Report& report) {
+  // Those first that are fast: each waits for those before it.
+  std::stable_partition(sockets.begin(), sockets.end(), [](const OpenSocket& socket) {
+    return socket.name != "polling";
+  });
   std::vector<Reader> readers = SubscribeAll(options.session_id, sockets, report);
-  report.Trying("publish");
-  for (int number = 1; number <= kEvents; ++number) {
-    if (absl::Status status = PublishOne(options, client, number, readers); !status.ok()) {
-      const bool is_about_token =
-          absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status);
-      return report.Bad("publish", status.message(),
-                        is_about_token ? "the token must cover the session (--session_id) and have "
-                                         "the verb publish"
-                                       : "control's log says why; is its disk full?");
-    }
+  uint64_t stored = 0;
+  if (PublishAll(options, client, readers, stored, report)) {
+    if (readers.empty()) report.Skip("deliver", "no socket stands that is subscribed");
+    TellReaders(readers, report);
+    CheckRecovery(options, client, readers, report);
+    CheckRestOfEach(options, readers, stored, report);
   }
-  report.Good("publish", absl::StrCat(kEvents, " events are stored"));
-  if (readers.empty()) return report.Skip("deliver", "no socket stands that is subscribed");
-  TellReaders(readers, report);
-  CheckRecovery(options, client, readers, report);
-  const EdgeCalls* asked = nullptr;
-  for (const Reader& reader : readers) {
-    if (reader.socket->edge == asked) continue;
-    asked = reader.socket->edge;
-    CheckRest(options, *asked, kEvents, report);
-  }
+  if (stored == 0) return;
   if (const absl::Status status = EndSession(options, client); !status.ok()) {
     report.Doubt("end", status.message(), "the session is left open; it expires by itself");
   }

@@ -31,10 +31,19 @@ Look LookOfTerminal() {
           .is_ascii = !Terminal::IsUtf8()};
 }
 
-// What reaches the same control again, where it is not the default.
+// What reaches the same control again, where it is not the default, with the same credentials.
 std::string AnswerFlags(const Target& target) {
-  if (target.control == Target().control) return "";
-  return absl::StrCat(" --control=", target.control);
+  const std::pair<const char*, const std::string*> flags[] = {
+      {"ca", &target.credentials.ca_file},
+      {"cert", &target.credentials.cert_file},
+      {"key", &target.credentials.key_file},
+      {"token_file", &target.credentials.token_file}};
+  std::string text;
+  if (target.control != Target().control) absl::StrAppend(&text, " --control=", target.control);
+  for (const auto& [name, value] : flags) {
+    if (!value->empty()) absl::StrAppend(&text, " --", name, "=", *value);
+  }
+  return text;
 }
 
 // Draws until the session has been read, or a signal stops it.

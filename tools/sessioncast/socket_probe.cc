@@ -93,14 +93,17 @@ absl::Status SocketProbe::Open(Transport transport, const json& auth) {
 }
 
 absl::Status SocketProbe::Connect(const json& auth) {
-  if (absl::Status status = SendPacket("40" + auth.dump()); !status.ok()) return status;
-  const auto answer = NextPacket(limits_.step);
+  if (absl::Status status = SendPacket("40" + auth.dump(-1, ' ', false, json::error_handler_t::replace)); !status.ok()) return status;
+  auto answer = NextPacket(limits_.step);
+  if (answer.ok() && *answer == "2") {
+    if (absl::Status status = SendPacket("3"); !status.ok()) return status;
+    answer = NextPacket(limits_.step);
+  }
   if (!answer.ok()) return answer.status();
   if (answer->starts_with("44")) {
     const json error = Parse(std::string_view(*answer).substr(2));
-    const bool has_words = error.is_object() && error.contains("message");
     return absl::PermissionDeniedError(
-        absl::StrCat("CONNECT is refused: ", has_words ? error["message"].dump() : *answer));
+        absl::StrCat("CONNECT is refused: ", Field<std::string>(error, "message", "no reason")));
   }
   connected_ = answer->starts_with("40{") ? Parse(std::string_view(*answer).substr(2)) : json();
   if (!connected_.is_object()) return Unexpected("CONNECT is answered by", *answer);
@@ -147,7 +150,7 @@ absl::Status SocketProbe::Emit(std::string_view name, std::string_view argument)
 
 absl::StatusOr<SocketEvent> SocketProbe::Next(milliseconds patience) {
   const auto end = Clock::now() + patience;
-  while (true) {
+  while (Clock::now() < end) {
     const auto packet = NextPacket(Left(end));
     if (!packet.ok()) return packet.status();
     if (*packet == "2") {
@@ -158,26 +161,29 @@ absl::StatusOr<SocketEvent> SocketProbe::Next(milliseconds patience) {
       if (auto event = ToEvent(std::string_view(*packet).substr(1))) return *std::move(event);
     }
   }
+  return absl::DeadlineExceededError("no event in time");
 }
 
 absl::StatusOr<SocketEvent> SocketProbe::NextOf(std::string_view name, milliseconds patience) {
   const auto end = Clock::now() + patience;
-  while (true) {
+  while (Clock::now() < end) {
     auto event = Next(Left(end));
     if (!event.ok() || event->name == name) return event;
     if (event->name == "error" && event->payload.is_object() && !event->payload.contains("sequence"))
-      return absl::PermissionDeniedError(event->payload.value("error", event->payload.dump()));
+      return absl::PermissionDeniedError(Field<std::string>(event->payload, "error", "refused"));
   }
+  return absl::DeadlineExceededError(absl::StrCat("no event ", std::string(name), " in time"));
 }
 
 absl::Status SocketProbe::AwaitPing(milliseconds patience) {
   const auto end = Clock::now() + patience;
-  while (true) {
+  while (Clock::now() < end) {
     const auto packet = NextPacket(Left(end));
     if (!packet.ok()) return packet.status();
     if (*packet == "2") return SendPacket("3");
     if (*packet == "1") return absl::UnavailableError("the server closes it");
   }
+  return absl::DeadlineExceededError("no ping in time");
 }
 
 void SocketProbe::Drop() {

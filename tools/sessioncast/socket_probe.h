@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -20,6 +21,20 @@
 #include "tools/sessioncast/web_connection.h"
 
 namespace sessioncast::tool {
+
+// A field of what a peer sent, if it is there and of that type.
+template <typename T>
+T Field(const nlohmann::json& object, const char* name, T otherwise) {
+  const auto found = object.is_object() ? object.find(name) : object.end();
+  if (found == object.end()) return otherwise;
+  if constexpr (std::is_same_v<T, std::string>) {
+    return found->is_string() ? found->template get<T>() : otherwise;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return found->is_boolean() ? found->template get<T>() : otherwise;
+  } else {
+    return found->is_number_unsigned() ? found->template get<T>() : otherwise;
+  }
+}
 
 struct SocketEvent {
   std::string name;

@@ -49,7 +49,7 @@ class WatchedSession : public WatchSink {
   void End(const absl::Status& status) {
     const absl::MutexLock lock(&mutex_);
     end_ = status;
-    Changed();
+    Wake();  // whoever draws may be done with what changed before
   }
 
   // Can be read when it has changed since the last Lines; clear it by Woken.
@@ -81,6 +81,9 @@ class WatchedSession : public WatchSink {
   void Changed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (has_changed_) return;
     has_changed_ = true;
+    Wake();
+  }
+  void Wake() {
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t size = write(wake_, &one, sizeof(one));
   }

@@ -215,6 +215,9 @@ absl::StatusOr<WebAddress> SplitHostPort(absl::string_view text, std::string_vie
   if (absl::ConsumePrefix(&host, "[") != absl::ConsumeSuffix(&host, "]"))
     return absl::InvalidArgumentError("a bracket is missing");
   address.host = std::string(host);
+  const bool is_bracketed = host.data() != text.data();
+  if (absl::StrContains(host, '/') || (!is_bracketed && absl::StrContains(host, ':')))
+    return absl::InvalidArgumentError("must be HOST:PORT; an IPv6 address in brackets");
   int port = 0;
   if (address.host.empty()) return absl::InvalidArgumentError("the host is missing");
   if (!absl::SimpleAtoi(address.port, &port) || port < 1 || port > 65'535)

@@ -1,5 +1,6 @@
 // HTTP and WebSocket to an edge, or to what stands before it, as `doctor` tries them: one
-// connection, blocking, each step with its time limit.
+// connection, blocking, each step with its time limit (but for what the system takes to look up a
+// name).
 //
 // The code of an error says which step failed: NOT_FOUND, the host's name; UNAVAILABLE, the port, or
 // the peer closed; DEADLINE_EXCEEDED, nothing came in time; UNAUTHENTICATED, TLS does not trust the
@@ -39,7 +40,7 @@ absl::StatusOr<WebAddress> ParseHostPort(std::string_view text);
 
 struct WebLimits {
   std::chrono::milliseconds step{5'000};
-  size_t body_bytes_max = 8 * 1024 * 1024;  // of an answer; of a message
+  size_t body_bytes_max = 1024 * 1024;  // of an answer; of a message
   std::string ca_file;  // beside those that the system trusts
 };
 

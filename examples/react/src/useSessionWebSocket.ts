@@ -44,7 +44,7 @@ export function useSessionWebSocket(server: string, sessionId: string | null) {
 
   useEffect(() => {
     if (!sessionId) return;
-    const newSocket = io(server, { path: '/socket.io/', transports: ['websocket', 'polling'] });
+    const newSocket = io(server, { path: '/socket.io/', transports: ['websocket', 'polling'], tryAllTransports: true });
 
     newSocket.on('connect', () => {
       setIsConnected(true);
