@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
-import { Deployment, ROOT, testOn, testWith, until } from '../support/processes.mjs';
+import { Deployment, program, ROOT, run, testOn, testWith, until } from '../support/processes.mjs';
 import { events, publisherTo } from '../e2e/publisher.mjs';
 import { Keys } from '../e2e/tokens.mjs';
 import { bundled, compile, open, shows } from './browser.mjs';
@@ -77,10 +77,12 @@ testWith(
   () => new Deployment('serve', { controlFlags: keys.flags }),
   'Where the server asks for a token it shows one, at each of its doors (serve)',
   async (deployment) => {
-    const publisher = publisherTo(deployment, keys.good({ sessions: ['*'], verbs: ['publish'] }));
+    writeFileSync(keys.file('runner'), keys.good({ sessions: ['*'], verbs: ['publish'] }));
     const sessionId = randomUUID();
-    await publisher.publish(sessionId, events.progress(10));
-    await publisher.publish(sessionId, events.clarification('q', 'Which?'));
+    for (const event of [['--progress=10'], ['--clarification=q', '--question=Which?']]) {
+      const flags = [`--control=${deployment.grpc}`, `--token_file=${keys.file('runner')}`];
+      assert.equal((await run(program('sessioncast'), ['publish', sessionId, ...event, ...flags])).code, 0);
+    }
     const token = () => keys.good({ sessions: [sessionId], verbs: ['view', 'answer'] });
     const { watcher, has } = watch(deployment, sessionId, undefined, token);
     await has('the state', (state, connection) => connection === 'live' && state.clarifications.length === 1);

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import pathlib
 import ssl
 import threading
+import weakref
 from typing import Any
 
 import grpc
@@ -91,7 +91,10 @@ class Line:
         self.stub: Any
         self._connect()
         if self._tls is not None:
-            threading.Thread(target=self._look, name="sessioncast_tls", daemon=True).start()
+            looking = (weakref.ref(self), self._closed)
+            threading.Thread(
+                target=_look_after, args=looking, name="sessioncast_tls", daemon=True
+            ).start()
 
     def _connect(self) -> None:
         if self._tls is None:
@@ -101,22 +104,31 @@ class Line:
         self.channel = channel
         self.stub = SessionServiceStub(channel)  # type: ignore[no-untyped-call]
 
-    def _look(self) -> None:
-        while not self._closed.wait(_LOOK_S):
-            if self._tls is None or not self._tls.look():
-                continue
-            with self._lock:
-                if self._closed.is_set():
-                    return
-                old = self.channel
-                self._connect()
-            old.close()
+    def look(self) -> None:
+        if self._tls is None or not self._tls.look():
+            return
+        with self._lock:
+            if self._closed.is_set():
+                return
+            old = self.channel
+            self._connect()
+        old.close()
 
     def close(self) -> None:
         """More than once: nothing."""
         with self._lock:
             self._closed.set()
             self.channel.close()
+
+
+def _look_after(line_ref: weakref.ref[Line], closed: threading.Event) -> None:
+    """Ends with the line, also with one that nobody closed."""
+    while not closed.wait(_LOOK_S):
+        line = line_ref()
+        if line is None:
+            return
+        line.look()
+        del line
 
 
 class AioLine:
@@ -143,7 +155,7 @@ class AioLine:
     async def _look(self, tls: _TlsFiles) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
-            if tls.look():
+            if await asyncio.to_thread(tls.look):
                 old = self.channel
                 self._connect()
                 await old.close()
@@ -152,6 +164,5 @@ class AioLine:
         """More than once: nothing."""
         if self._looking is not None:
             self._looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
+            await asyncio.wait({self._looking})
         await self.channel.close()
