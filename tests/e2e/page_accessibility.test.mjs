@@ -96,7 +96,7 @@ for (const colorScheme of ['light', 'dark']) {
         await text(page, '.token', 'This server asks for a token.');
         await assertAccessible(page, 'no token');
         await text(page, '.token', 'This server asks for a token.');
-        await page.locator('.token input').fill(keys.good({ sessions: ['*'], verbs: ['view', 'list'], exp: now() + 50 }));
+        await page.locator('.token input').fill(keys.good({ sessions: ['*'], verbs: ['view', 'list'], exp: now() + 40 }));
         await page.keyboard.press('Enter');
         await text(page, '.token', 'Your token ends at');
         await text(page, '#percent', '10 %');

@@ -106,7 +106,8 @@ function testWithKeys(name, body) {
 
 testWithKeys('Every field of every payload is in its type, with that type', async (deployment, keys) => {
   const sessionId = randomUUID();
-  const token = keys.good({ sessions: [`${sessionId}*`], verbs: ['view'], exp: now() + 50 });
+  const claims = { sessions: [`${sessionId}*`], verbs: ['view'] };
+  const token = keys.good(claims);
   const seen = [];
   const client = clientOf(deployment, { token });
   client.socket.onAny((name, payload) => seen.push([name, payload]));
@@ -118,6 +119,11 @@ testWithKeys('Every field of every payload is in its type, with that type', asyn
   const late = clientOf(deployment, { token });
   late.socket.onAny((name, payload) => seen.push([name, payload]));
   await until(() => late.session(sessionId).connection === 'ended', 'who comes late, with skipped');
+  // Half of its time over, a token is told of.
+  const short = clientOf(deployment, { token: keys.good({ ...claims, exp: now() + 14 }) });
+  short.socket.onAny((name, payload) => seen.push([name, payload]));
+  short.session(`${sessionId}-3`);
+  await until(() => seen.some(([name]) => name === 'token_expiring'), 'token_expiring');
   client.session('not covered');
   client.session('not-covered');
   await until(() => seen.some(([name, { error }]) => name === 'error' && /does not cover/.test(error)), 'a refusal');
