@@ -96,11 +96,17 @@ for (const colorScheme of ['light', 'dark']) {
         await text(page, '.token', 'This server asks for a token.');
         await assertAccessible(page, 'no token');
         await text(page, '.token', 'This server asks for a token.');
-        await page.locator('.token input').fill(keys.good({ sessions: ['*'], verbs: ['view', 'list'], exp: now() + 40 }));
-        await page.keyboard.press('Enter');
+        const give = async (seconds) => {
+          const token = keys.good({ sub: 'me', sessions: ['*'], verbs: ['view', 'list'], exp: now() + seconds });
+          await page.locator('.token input').fill(token);
+          await page.keyboard.press('Enter');
+        };
+        await give(30);
         await text(page, '.token', 'Your token ends at');
         await text(page, '#percent', '10 %');
         await assertAccessible(page, 'a token that ends');
+        await give(600);
+        await page.locator('.token').waitFor({ state: 'hidden' });
         await deployment.edge.kill();
         await text(page, '#connection[data-state="disconnected"]', 'coming back …');
         await text(page, '.why', 'Not up to date: The server is away.');
