@@ -276,7 +276,6 @@ class SessionSocket : public socketio::Attachment {
   void TellOfExpiry() {
     const absl::Time now = absl::FromChrono(Now());
     tell_of_expiry_at_ = std::max(permit_.expiry() - kExpiryNotice, now + (permit_.expiry() - now) / 2);
-    is_told_of_expiry_ = false;
     AwaitExpiry();
   }
 
@@ -288,10 +287,11 @@ class SessionSocket : public socketio::Attachment {
       spdlog::info("Socket {}: its token has expired", socket_.id());
       return socket_.CloseConnection(socketio::DisconnectReason::kForcedServerClose);
     }
-    if (now >= tell_of_expiry_at_ && !std::exchange(is_told_of_expiry_, true)) {
+    if (now >= tell_of_expiry_at_) {
+      tell_of_expiry_at_ = absl::InfiniteFuture();  // once
       Emit("token_expiring", TokenExpiringPayload(absl::ToChronoTime(expiry), Now()));
     }
-    const absl::Time next = is_told_of_expiry_ ? expiry : tell_of_expiry_at_;
+    const absl::Time next = std::min(expiry, tell_of_expiry_at_);
     expiry_timer_ = socket_.thread().After(
         absl::ToChronoNanoseconds(std::min(next - now, kExpiryLookMax)), [this] { AwaitExpiry(); });
   }
@@ -365,7 +365,6 @@ class SessionSocket : public socketio::Attachment {
   const Access& access_;
   Permit permit_;
   absl::Time tell_of_expiry_at_;
-  bool is_told_of_expiry_ = false;
   socketio::Timer expiry_timer_;
   Hub& hub_;
   const std::function<void(const edge::Answer&, std::function<void(AnswerOutcome)>)> answer_;
