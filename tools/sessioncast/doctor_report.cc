@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "tools/sessioncast/shown_text.h"
+#include "tools/sessioncast/terminal.h"
 
 namespace sessioncast::tool {
 namespace {
@@ -28,11 +28,6 @@ constexpr std::array<Word, 4> kWords = {{{"ok  ", "ok", "\x1b[32m"},
 // What a peer sent is shown, and must not steer the terminal.
 std::string Harmless(absl::string_view text) { return Shown({text.data(), text.size()}); }
 
-bool HasNoColor() {
-  const char* const no_color = std::getenv("NO_COLOR");
-  return no_color != nullptr && *no_color != '\0';
-}
-
 std::string Padded(absl::string_view text, size_t columns) {
   std::string padded(text);
   if (padded.size() < columns) padded.append(columns - padded.size(), ' ');
@@ -44,7 +39,7 @@ std::string Padded(absl::string_view text, size_t columns) {
 Report::Report(Output output)
     : output_(output),
       is_terminal_(output == Output::kText && isatty(STDOUT_FILENO) == 1),
-      has_colours_(is_terminal_ && !HasNoColor()) {}
+      has_colours_(is_terminal_ && Terminal::WantsColours()) {}
 
 void Report::Group(absl::string_view name) {
   group_ = std::string(name);

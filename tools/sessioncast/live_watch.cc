@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <thread>
@@ -26,9 +25,7 @@ constexpr std::chrono::milliseconds kFrameInterval{50};
 constexpr std::chrono::seconds kTick{1};  // while a time that goes on is shown
 
 Look LookOfTerminal() {
-  const char* const no_color = std::getenv("NO_COLOR");
-  return {.has_colours = no_color == nullptr || *no_color == '\0',
-          .is_ascii = !Terminal::IsUtf8()};
+  return {.has_colours = Terminal::WantsColours(), .is_ascii = !Terminal::IsUtf8()};
 }
 
 // What reaches the same control again, where it is not the default, with the same credentials.

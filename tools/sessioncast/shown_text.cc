@@ -89,15 +89,7 @@ class CharacterReader {
   std::optional<int32_t> next_;
 };
 
-// The last `bytes_max` of it, from a character on.
-std::string_view LastBytes(std::string_view text, size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  text.remove_prefix(text.size() - bytes_max);
-  while (!text.empty() && (static_cast<uint8_t>(text.front()) & 0xC0) == 0x80) {
-    text.remove_prefix(1);
-  }
-  return text;
-}
+bool IsWithinCharacter(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) == 0x80; }
 
 // Lines that are filled from the left.
 class LineFiller {
@@ -152,6 +144,19 @@ class LineFiller {
 };
 
 }  // namespace
+
+std::string_view FirstBytes(std::string_view text, size_t bytes_max) {
+  size_t size = std::min(text.size(), bytes_max);
+  while (size > 0 && size < text.size() && IsWithinCharacter(text[size])) --size;
+  return text.substr(0, size);
+}
+
+std::string_view LastBytes(std::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  text.remove_prefix(text.size() - bytes_max);
+  while (!text.empty() && IsWithinCharacter(text.front())) text.remove_prefix(1);
+  return text;
+}
 
 std::string Shown(std::string_view text) {
   std::string shown;

@@ -12,6 +12,11 @@
 
 namespace sessioncast::tool {
 
+// The first, and the last, so many bytes of UTF-8 at most, never within a code point. Not yet
+// harmless.
+std::string_view FirstBytes(std::string_view text, size_t bytes_max);
+std::string_view LastBytes(std::string_view text, size_t bytes_max);
+
 // All of it. Line breaks and tabs are a space, other control characters their picture (␛), what is
 // no UTF-8 is �.
 std::string Shown(std::string_view text);

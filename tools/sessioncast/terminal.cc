@@ -76,6 +76,11 @@ bool Terminal::IsUtf8() {
   return is_utf8;
 }
 
+bool Terminal::WantsColours() {
+  const char* const no_color = std::getenv("NO_COLOR");
+  return no_color == nullptr || *no_color == '\0';
+}
+
 Terminal::Terminal() {
   const sigset_t set = HandledSet();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);

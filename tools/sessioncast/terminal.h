@@ -28,6 +28,8 @@ class Terminal {
   // A terminal of this locale may be given UTF-8. Where none is set it may, too: terminals of today
   // know it.
   static bool IsUtf8();
+  // By https://no-color.org: NO_COLOR is not set, or empty.
+  static bool WantsColours();
 
   Terminal();
   // Leaves it.

@@ -6,29 +6,22 @@
 
 #include "absl/strings/str_cat.h"
 #include "tools/sessioncast/print.h"
+#include "tools/sessioncast/shown_text.h"
 
 namespace sessioncast::tool {
 namespace {
 
 constexpr std::string_view kBlank = " \t\r\n";
 
-bool IsWithinCharacter(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
-
 std::string BeginningOf(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(kBlank), text.size()));
-  size_t size = std::min(text.size(), WatchState::kTextBytesMax);
-  while (size > 0 && size < text.size() && IsWithinCharacter(text[size])) --size;
-  return std::string(text.substr(0, size));
+  return std::string(FirstBytes(text, WatchState::kTextBytesMax));
 }
 
 std::string EndOfLastLine(std::string_view text) {
   text = text.substr(0, text.find_last_not_of(kBlank) + 1);
   text.remove_prefix(text.find_last_of("\r\n") + 1);
-  if (text.size() > WatchState::kTextBytesMax) {
-    text.remove_prefix(text.size() - WatchState::kTextBytesMax);
-    while (!text.empty() && IsWithinCharacter(text.front())) text.remove_prefix(1);
-  }
-  return std::string(text);
+  return std::string(LastBytes(text, WatchState::kTextBytesMax));
 }
 
 google::protobuf::Timestamp Later(const google::protobuf::Timestamp& time,
