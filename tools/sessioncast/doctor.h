@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "nlohmann/json.hpp"
@@ -42,11 +43,14 @@ struct EdgeCalls {
   std::string token;  // "": none
 };
 
+// How a socket comes about.
+enum class Way { kPolling, kWebsocket, kUpgrade };
+std::string_view NameOf(Way way);
+
 // A socket that stands, for the round trip.
 struct OpenSocket {
   const EdgeCalls* edge;
-  SocketProbe::Transport transport;
-  std::string name;  // "websocket", "polling", "upgraded"
+  Way way;
   std::unique_ptr<SocketProbe> probe;
 };
 

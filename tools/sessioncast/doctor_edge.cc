@@ -61,7 +61,7 @@ bool CheckReady(const EdgeCalls& edge, Report& report) {
     report.Bad("ready", response.status().message(), WhatOfPort(edge, response.status()));
     return false;
   }
-  const json body = json::parse(response->body, nullptr, /*allow_exceptions=*/false);
+  const json body = ParseLeniently(response->body);
   const std::string seen =
       absl::StrCat("/readyz ", response->code, " ", edge.Excerpt(response->body));
   if (!body.is_object() || !body.contains("ready")) {
@@ -87,7 +87,7 @@ bool CheckReady(const EdgeCalls& edge, Report& report) {
 void CheckVersion(const EdgeCalls& edge, Report& report) {
   const auto response = edge.Get("/healthz");
   if (!response.ok() || response->code != 200) return;
-  const json body = json::parse(response->body, nullptr, /*allow_exceptions=*/false);
+  const json body = ParseLeniently(response->body);
   const std::string version = Field<std::string>(body, "version", "");
   if (version == daemon::Version()) return report.Good("version", "edge " + version);
   report.Doubt("version", version.empty() ? "the edge does not say" : "edge " + version,
@@ -96,7 +96,7 @@ void CheckVersion(const EdgeCalls& edge, Report& report) {
 }
 
 // What to do about a socket that did not come about.
-std::string WhatOfSocket(const EdgeCalls& edge, Transport transport, const absl::Status& status) {
+std::string WhatOfSocket(const EdgeCalls& edge, Way way, const absl::Status& status) {
   const absl::string_view message = status.message();
   if (absl::IsPermissionDenied(status)) {
     return edge.auth.contains("token")
@@ -111,7 +111,7 @@ std::string WhatOfSocket(const EdgeCalls& edge, Transport transport, const absl:
   }
   if (absl::StrContains(message, "answered by 429") || absl::StrContains(message, "answered by 503"))
     return "the edge is at a limit (connections of an address, or in all), or is being stopped";
-  if (transport == Transport::kWebsocket && absl::IsFailedPrecondition(status)) {
+  if (way != Way::kPolling && absl::IsFailedPrecondition(status)) {
     return "a proxy does not pass websocket: let it forward Upgrade and Connection "
            "(docs/OPERATIONS.md has nginx and HAProxy). Until then stock clients fall back to "
            "polling only if it is among their transports";
@@ -129,31 +129,30 @@ std::string Shown(const json& handshake) {
                       Field(handshake, "maxPayload", uint64_t{0}), " bytes");
 }
 
-absl::Status Reach(SocketProbe& probe, const EdgeCalls& edge, Transport transport, bool upgrades) {
-  if (absl::Status status = probe.Open(transport, edge.auth); !status.ok()) return status;
-  if (upgrades) {
+absl::Status Reach(SocketProbe& probe, const EdgeCalls& edge, Way way) {
+  const Transport first = way == Way::kWebsocket ? Transport::kWebsocket : Transport::kPolling;
+  if (absl::Status status = probe.Open(first, edge.auth); !status.ok()) return status;
+  if (way == Way::kUpgrade) {
     if (absl::Status status = probe.Upgrade(); !status.ok()) return status;
   }
   return probe.NextOf("connected", edge.limits.step).status();
 }
 
-void CheckSocket(const EdgeCalls& edge, Transport transport, bool upgrades,
-                 std::vector<OpenSocket>& sockets, Report& report) {
-  const std::string name = upgrades                           ? "upgrade"
-                           : transport == Transport::kPolling ? "polling"
-                                                              : "websocket";
+void CheckSocket(const EdgeCalls& edge, Way way, std::vector<OpenSocket>& sockets,
+                 Report& report) {
+  const std::string name(NameOf(way));
   report.Trying(name);
   auto probe = std::make_unique<SocketProbe>(edge.address, edge.limits);
   const auto begin = Clock::now();
-  const absl::Status status = Reach(*probe, edge, transport, upgrades);
+  const absl::Status status = Reach(*probe, edge, way);
+  const std::string time = InMs(Clock::now() - begin);
   if (!status.ok()) {
-    const Transport failed = upgrades ? Transport::kWebsocket : transport;
-    return report.Bad(name, edge.Excerpt(status.message()), WhatOfSocket(edge, failed, status));
+    return report.Bad(name, edge.Excerpt(status.message()), WhatOfSocket(edge, way, status));
   }
-  report.Good(name, absl::StrCat(upgrades ? "from polling to websocket" : "connected", ", ",
-                                 InMs(Clock::now() - begin),
-                                 upgrades ? "" : absl::StrCat("; ", Shown(probe->handshake()))));
-  sockets.push_back({&edge, transport, upgrades ? "upgraded" : name, std::move(probe)});
+  report.Good(name, way == Way::kUpgrade
+                        ? absl::StrCat("from polling to websocket, ", time)
+                        : absl::StrCat("connected, ", time, "; ", Shown(probe->handshake())));
+  sockets.push_back({&edge, way, std::move(probe)});
 }
 
 void CheckOrigin(const EdgeCalls& edge, const std::string& origin, Report& report) {
@@ -182,20 +181,19 @@ void CheckOrigin(const EdgeCalls& edge, const std::string& origin, Report& repor
 }
 
 // A connection on which only pings pass.
-void Hold(const EdgeCalls& edge, milliseconds hold, Transport transport, Report& report) {
-  const std::string name =
-      transport == Transport::kPolling ? "polling" : "websocket";
+void Hold(const EdgeCalls& edge, milliseconds hold, Way way, Report& report) {
+  const std::string name(NameOf(way));
   report.Trying(absl::StrCat(name, ", for ", hold.count() / 1000, " s"));
-  auto probe = std::make_unique<SocketProbe>(edge.address, edge.limits);
-  absl::Status status = Reach(*probe, edge, transport, /*upgrades=*/false);
+  SocketProbe probe(edge.address, edge.limits);
+  absl::Status status = Reach(probe, edge, way);
   if (!status.ok()) return report.Skip(name, "does not connect");
   const uint64_t interval_ms =
-      std::min(Field(probe->handshake(), "pingInterval", uint64_t{25'000}), kPingIntervalMsMax);
+      std::min(Field(probe.handshake(), "pingInterval", uint64_t{25'000}), kPingIntervalMsMax);
   const milliseconds patience = milliseconds(interval_ms) + edge.limits.step;
   const auto begin = Clock::now();
   int pings = 0;
   while (status.ok() && Clock::now() - begin < hold) {
-    status = probe->AwaitPing(patience);
+    status = probe.AwaitPing(patience);
     pings += status.ok() ? 1 : 0;
   }
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begin);
@@ -210,6 +208,18 @@ void Hold(const EdgeCalls& edge, milliseconds hold, Transport transport, Report&
 
 }  // namespace
 
+std::string_view NameOf(Way way) {
+  switch (way) {
+    case Way::kPolling:
+      return "polling";
+    case Way::kWebsocket:
+      return "websocket";
+    case Way::kUpgrade:
+      break;
+  }
+  return "upgrade";
+}
+
 std::vector<OpenSocket> CheckEdge(const DoctorOptions& options, const EdgeCalls& edge,
                                   Report& report) {
   std::vector<OpenSocket> sockets;
@@ -218,16 +228,16 @@ std::vector<OpenSocket> CheckEdge(const DoctorOptions& options, const EdgeCalls&
     return sockets;
   }
   CheckVersion(edge, report);
-  CheckSocket(edge, Transport::kPolling, /*upgrades=*/false, sockets, report);
-  CheckSocket(edge, Transport::kWebsocket, /*upgrades=*/false, sockets, report);
-  CheckSocket(edge, Transport::kPolling, /*upgrades=*/true, sockets, report);
+  for (const Way way : {Way::kPolling, Way::kWebsocket, Way::kUpgrade}) {
+    CheckSocket(edge, way, sockets, report);
+  }
   CheckOrigin(edge, options.origin, report);
   return sockets;
 }
 
 void CheckIdle(const DoctorOptions& options, const EdgeCalls& edge, Report& report) {
-  Hold(edge, options.hold, Transport::kWebsocket, report);
-  Hold(edge, options.hold, Transport::kPolling, report);
+  Hold(edge, options.hold, Way::kWebsocket, report);
+  Hold(edge, options.hold, Way::kPolling, report);
 }
 
 }  // namespace sessioncast::tool

@@ -20,7 +20,6 @@ struct Reader {
   OpenSocket* socket;
   std::string name;  // with its edge
   std::string offset = {};
-  uint64_t sequence = 0;
   std::vector<Clock::duration> latencies = {};
   absl::Status status = {};
 };
@@ -47,7 +46,6 @@ absl::Status Take(uint64_t sequence, Reader& reader) {
   if (came != sequence) {
     return absl::DataLossError(absl::StrCat("#", sequence, " was published, #", came, " came"));
   }
-  reader.sequence = came;
   if (!event->offset.empty()) reader.offset = event->offset;
   return absl::OkStatus();
 }
@@ -56,7 +54,9 @@ std::vector<Reader> SubscribeAll(const std::string& session_id, std::vector<Open
                                  Report& report) {
   std::vector<Reader> readers;
   for (OpenSocket& socket : sockets) {
-    Reader reader{.socket = &socket, .name = absl::StrCat(socket.name, " at ", socket.edge->url)};
+    const std::string_view way = socket.way == Way::kUpgrade ? "upgraded" : NameOf(socket.way);
+    Reader reader{.socket = &socket,
+                  .name = absl::StrCat(std::string(way), " at ", socket.edge->url)};
     const absl::Status status = Subscribe(session_id, reader);
     if (status.ok()) {
       readers.push_back(std::move(reader));
@@ -127,7 +127,7 @@ absl::Status ComeBack(const DoctorOptions& options, Client& client, Reader& read
   probe.Drop();
   const auto published = client.Publish(EventOf(options.session_id, kEvents + 1), "");
   if (!published.ok()) return published.status();
-  if (absl::Status status = probe.Open(reader.socket->transport, auth); !status.ok()) return status;
+  if (absl::Status status = probe.Open(SocketProbe::Transport::kWebsocket, auth); !status.ok()) return status;
   if (pid.empty() || Field<std::string>(probe.connected(), "pid", "") != pid)
     return absl::NotFoundError("it came back as a new client: not recovered");
   return Take(published->position().sequence(), reader);
@@ -136,8 +136,7 @@ absl::Status ComeBack(const DoctorOptions& options, Client& client, Reader& read
 void CheckRecovery(const DoctorOptions& options, Client& client, std::vector<Reader>& readers,
                    Report& report) {
   const auto reader = std::find_if(readers.begin(), readers.end(), [](const Reader& candidate) {
-    return candidate.status.ok() && candidate.socket->name != "upgraded" &&
-           candidate.socket->transport == SocketProbe::Transport::kWebsocket;
+    return candidate.status.ok() && candidate.socket->way == Way::kWebsocket;
   });
   if (reader == readers.end()) return report.Skip("recovery", "no websocket that gets events");
   report.Trying("recovery");
@@ -159,7 +158,7 @@ void CheckRest(const DoctorOptions& options, const EdgeCalls& edge, uint64_t seq
     return report.Bad("REST", absl::StrCat(edge.url, ": ", std::string(response.status().message())),
                       "does the proxy pass /api/wizard/ to the edge?");
   }
-  const json body = json::parse(response->body, nullptr, /*allow_exceptions=*/false);
+  const json body = ParseLeniently(response->body);
   const uint64_t said = Field(body, "sequence", uint64_t{0});
   if (response->code == 200 && said >= sequence) {
     return report.Good("REST", absl::StrCat(edge.url, ": the session, at #", said));
@@ -225,7 +224,7 @@ void CheckRoundTrip(const DoctorOptions& options, Client& client, std::vector<Op
                     Report& report) {
   // Those first that are fast: each waits for those before it.
   std::stable_partition(sockets.begin(), sockets.end(), [](const OpenSocket& socket) {
-    return socket.name != "polling";
+    return socket.way != Way::kPolling;
   });
   std::vector<Reader> readers = SubscribeAll(options.session_id, sockets, report);
   uint64_t stored = 0;

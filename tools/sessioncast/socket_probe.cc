@@ -27,12 +27,10 @@ milliseconds Left(Clock::time_point end) {
   return std::max(std::chrono::duration_cast<milliseconds>(end - Clock::now()), milliseconds(1));
 }
 
-json Parse(std::string_view text) { return json::parse(text, nullptr, /*allow_exceptions=*/false); }
-
 // An event "2[name, payload, offset?]" in a message of Engine.IO; nothing if it is none.
 std::optional<SocketEvent> ToEvent(std::string_view message) {
   if (!message.starts_with("2[")) return std::nullopt;
-  const json fields = Parse(message.substr(1));
+  const json fields = ParseLeniently(message.substr(1));
   if (!fields.is_array() || fields.empty() || !fields[0].is_string()) return std::nullopt;
   SocketEvent event;
   event.name = fields[0];
@@ -75,7 +73,7 @@ absl::Status SocketProbe::OpenWebsocket(std::string_view sid) {
 }
 
 absl::Status SocketProbe::TakeHandshake(std::string_view packet) {
-  handshake_ = packet.starts_with("0{") ? Parse(packet.substr(1)) : json();
+  handshake_ = packet.starts_with("0{") ? ParseLeniently(packet.substr(1)) : json();
   if (!handshake_.is_object() || !handshake_.contains("sid") || !handshake_["sid"].is_string())
     return Unexpected("it answers, but not as Engine.IO 4", packet);
   sid_ = handshake_["sid"];
@@ -101,11 +99,11 @@ absl::Status SocketProbe::Connect(const json& auth) {
   }
   if (!answer.ok()) return answer.status();
   if (answer->starts_with("44")) {
-    const json error = Parse(std::string_view(*answer).substr(2));
+    const json error = ParseLeniently(std::string_view(*answer).substr(2));
     return absl::PermissionDeniedError(
         absl::StrCat("CONNECT is refused: ", Field<std::string>(error, "message", "no reason")));
   }
-  connected_ = answer->starts_with("40{") ? Parse(std::string_view(*answer).substr(2)) : json();
+  connected_ = answer->starts_with("40{") ? ParseLeniently(std::string_view(*answer).substr(2)) : json();
   if (!connected_.is_object()) return Unexpected("CONNECT is answered by", *answer);
   return absl::OkStatus();
 }

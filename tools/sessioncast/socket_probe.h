@@ -36,6 +36,11 @@ T Field(const nlohmann::json& object, const char* name, T otherwise) {
   }
 }
 
+// JSON of a peer; what is none is "discarded", which has no fields.
+inline nlohmann::json ParseLeniently(std::string_view text) {
+  return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
 struct SocketEvent {
   std::string name;
   nlohmann::json payload;
