@@ -86,7 +86,14 @@ IOStatus FaultyFileSystem::GetFreeSpace(const std::string& path, const IOOptions
                                         uint64_t* bytes, IODebugContext* debug) {
   if (!full_) return FileSystemWrapper::GetFreeSpace(path, options, bytes, debug);
   *bytes = 0;
+  absl::MutexLock lock(&mutex_);
+  saw_it_full_.insert(std::this_thread::get_id());
   return IOStatus::OK();
+}
+
+size_t FaultyFileSystem::threads_that_saw_it_full() {
+  absl::MutexLock lock(&mutex_);
+  return saw_it_full_.size();
 }
 
 void FaultyFileSystem::CopyWhatSurvives(const std::string& directory, const std::string& copy,

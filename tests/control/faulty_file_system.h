@@ -6,10 +6,13 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -24,6 +27,10 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
 
   // Nothing more can be written; of the next write half of the bytes get through.
   void Fill() { full_ = true; }
+  // Threads that asked for the room there is and saw none. After a write that failed they are
+  // three: the writer's, the store's own, and that of RocksDB, which looks again 5 s later and
+  // writes what it holds in memory if there is room then.
+  size_t threads_that_saw_it_full() ABSL_LOCKS_EXCLUDED(mutex_);
   void MakeRoom() { full_ = false; }
   // Those of RocksDB's write-ahead log.
   void FailSyncs() { syncs_fail_ = true; }
@@ -42,13 +49,15 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
                                const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override ABSL_LOCKS_EXCLUDED(mutex_);
   rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options,
-                                 uint64_t* bytes, rocksdb::IODebugContext* debug) override;
+                                 uint64_t* bytes, rocksdb::IODebugContext* debug) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   friend class FaultyFile;
 
   absl::Mutex mutex_;
   std::map<std::string, uint64_t> synced_bytes_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::thread::id> saw_it_full_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> full_{false};
   std::atomic<bool> syncs_fail_{false};
   std::atomic<int> syncs_{0};

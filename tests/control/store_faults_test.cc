@@ -267,6 +267,8 @@ TEST_F(StoreFaultsTest, ARenewalThatFailsIsMadeAgain) {
   WaitForTheMarker();
   disk_->Fill();
   EXPECT_FALSE(Commit(*store_, {Events("hit", "h", 1, 1)})[0].status.ok());
+  // Else RocksDB may write its memory into a table as soon as there is room, and nothing is short.
+  ASSERT_TRUE(EventuallyTrue([this] { return disk_->threads_that_saw_it_full() == 3; }));
   for (const fs::path& log : FilesOf(directory(), ".log")) {
     fs::resize_file(log, fs::file_size(log) / 2);
   }
