@@ -37,12 +37,4 @@ class Backoff {
   absl::BitGen random_;
 };
 
-// Whether the same again may do better: the outcome is unknown, control has too much to do, or the
-// call has outlasted its token, and there may be another one. A token that is refused has no
-// RetryAfter.
-inline bool MayTryAgain(const absl::Status& status) {
-  return IsUnknownOutcome(status) || absl::IsResourceExhausted(status) ||
-         (absl::IsUnauthenticated(status) && RetryAfter(status).has_value());
-}
-
 }  // namespace sessioncast

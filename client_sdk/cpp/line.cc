@@ -48,6 +48,11 @@ bool IsUnknownOutcome(const absl::Status& status) {
   }
 }
 
+bool MayTryAgain(const absl::Status& status) {
+  return IsUnknownOutcome(status) || absl::IsResourceExhausted(status) ||
+         (absl::IsUnauthenticated(status) && RetryAfter(status).has_value());
+}
+
 v1::ErrorDetail DetailOf(const absl::Status& status) {
   v1::ErrorDetail detail;
   if (const auto payload = status.GetPayload(kDetailUrl); payload.has_value()) {

@@ -2,9 +2,10 @@
 // calls control in practice: the edge and the tool.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import test from 'node:test';
 
-import { Program, program, run, testOn, within } from '../support/processes.mjs';
+import { Program, program, run, testOn, until, within } from '../support/processes.mjs';
 import { connect } from './clients.mjs';
 import { Caller, Certificates, DOORS, status } from './grpc_doors.mjs';
 import { events } from './publisher.mjs';
@@ -351,6 +352,42 @@ testOn(
       `--control_token_file=${keys.file('edge.token')}`,
     ],
   },
+);
+
+testOn(
+  'serve',
+  'A question asked by the tool outlasts its token when the file has the next one',
+  async (deployment) => {
+    const sessionId = randomUUID();
+    const expiry = now() + 4;
+    keys.write('asking.token', forAll(['publish'], { exp: expiry }));
+    const asking = new Program(program('sessioncast'), [
+      'ask',
+      sessionId,
+      '--question=Which?',
+      '--clarification_id=c-1',
+      `--control=${deployment.grpc}`,
+      `--token_file=${keys.file('asking.token')}`,
+    ]);
+    deployment.closeFirst({ close: () => asking.exit ?? asking.signal('SIGKILL') });
+    const caller = callerOf(deployment, forAll(['publish', 'stream', 'answer']));
+    const { sessions, metadata } = caller;
+    const reading = sessions.streamSession({ sessionId }, metadata).on('error', () => {});
+    deployment.closeFirst({ close: () => reading.cancel() });
+    await within(20_000, 'it is asked', once(reading, 'data'));
+    keys.write('asking.token', forAll(['publish']));
+    await until(async () => Date.now() > (expiry + 1) * 1000, 'its first token has ended');
+    const { code } = await caller.unary('answerClarification', {
+      sessionId,
+      clarificationId: 'c-1',
+      response: 'this one',
+    });
+    assert.equal(code, status.OK);
+    await asking.line(/this one/);
+    await asking.ended;
+    assert.equal(asking.exit.code, 0);
+  },
+  SERVING,
 );
 
 test('The tool shows a token in plaintext; without, it is refused at once', async () => {

@@ -55,7 +55,8 @@ v1::AskClarificationRequest ToRequest(const AskOptions& options) {
   return request;
 }
 
-// Asks again with the same id while control is away: that re-attaches to the question.
+// Asks again with the same id while control is away, and when the call has outlasted its token: that
+// re-attaches to the question.
 ExitCode Ask(const AskOptions& options) {
   Client client(OptionsFor(options.target));
   const v1::AskClarificationRequest request = ToRequest(options);
@@ -84,10 +85,10 @@ ExitCode Ask(const AskOptions& options) {
       pause = kPauseMin;
       give_up = now + options.target.retry_for;
     }
-    if (!IsUnknownOutcome(answer.status()) || now >= give_up) {
+    if (!MayTryAgain(answer.status()) || now >= give_up) {
       return Fail(answer.status(), options.target);
     }
-    std::this_thread::sleep_for(pause);
+    std::this_thread::sleep_for(std::max(pause, RetryAfter(answer.status()).value_or(pause)));
     pause = std::min(pause * 2, kPauseMax);
   }
 }

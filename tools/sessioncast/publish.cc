@@ -1,5 +1,5 @@
 // `publish`: one event from flags, or many from JSON lines on standard input.
-#include <array>
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -154,8 +154,8 @@ void PrintAccepted(const v1::PublishEventRequest& request, const v1::PublishEven
             << (accepted.duplicate() ? " (was there already)" : "") << "\n";
 }
 
-// Publishes the batch, again where the outcome is unknown, until every event has one or `retry_for`
-// has passed.
+// Publishes the batch, again what may do better then, until every event has its outcome or
+// `retry_for` has passed.
 ExitCode PublishBatch(Client& client, std::vector<v1::PublishEventRequest> batch,
                       const Target& target) {
   ExitCode result = kDone;
@@ -163,10 +163,10 @@ ExitCode PublishBatch(Client& client, std::vector<v1::PublishEventRequest> batch
   while (!batch.empty()) {
     std::vector<v1::PublishOutcome> outcomes;
     absl::Status failure = client.PublishMany(batch, outcomes);
-    std::vector<v1::PublishEventRequest> unknown;
+    std::vector<v1::PublishEventRequest> again;
     for (size_t i = 0; i < batch.size(); ++i) {
       if (i >= outcomes.size()) {
-        unknown.push_back(std::move(batch[i]));
+        again.push_back(std::move(batch[i]));
         continue;
       }
       if (outcomes[i].has_accepted()) {
@@ -175,19 +175,19 @@ ExitCode PublishBatch(Client& client, std::vector<v1::PublishEventRequest> batch
       }
       const v1::Refusal& refused = outcomes[i].refused();
       const absl::Status status(static_cast<absl::StatusCode>(refused.code()), refused.message());
-      if (IsUnknownOutcome(status)) {
-        unknown.push_back(std::move(batch[i]));
+      if (MayTryAgain(status)) {
+        again.push_back(std::move(batch[i]));
         failure = status;
       } else {
         result = Fail(status, target);
       }
     }
     std::cout.flush();
-    batch = std::move(unknown);
+    batch = std::move(again);
     if (batch.empty()) break;
-    if (!failure.ok() && !IsUnknownOutcome(failure)) return Fail(failure, target);
+    if (!failure.ok() && !MayTryAgain(failure)) return Fail(failure, target);
     if (std::chrono::steady_clock::now() >= give_up) return Fail(failure, target);
-    std::this_thread::sleep_for(kRetryPause);
+    std::this_thread::sleep_for(std::max(kRetryPause, RetryAfter(failure).value_or(kRetryPause)));
   }
   return result;
 }

@@ -42,6 +42,11 @@ struct ClientOptions {
 // Whether a publish that failed with this may have been stored.
 bool IsUnknownOutcome(const absl::Status& status);
 
+// Whether the same call again may do better: the outcome is unknown, control has too much to do, or
+// the call has outlasted its token, and the token's file may have another one by then. (A token that
+// is refused has no RetryAfter.)
+bool MayTryAgain(const absl::Status& status);
+
 // How long control asks to wait before it is tried again, if it says so.
 std::optional<std::chrono::milliseconds> RetryAfter(const absl::Status& status);
 
