@@ -43,9 +43,6 @@ def rules():
     return [name for name in names if name not in LEFT_OUT]
 
 
-EDGES_OF_ALL = 1 + len(rules())
-
-
 class ManyEdges(Stage):
     """A stage with an edge for each of these rules and one that breaks none, and their clients: the more of each, the
     fewer the edges."""
@@ -53,7 +50,7 @@ class ManyEdges(Stage):
     def __init__(self, directory, binaries, seed, options, broken):
         super().__init__(directory, binaries, seed, options)
         self.webs = {rule: Proxy(rule) for rule in [NONE, *broken]}
-        self.sessions_of_clients = SESSIONS_OF_CLIENTS * (EDGES_OF_ALL // len(self.webs))
+        self.sessions_of_clients = SESSIONS_OF_CLIENTS * ((1 + len(rules())) // len(self.webs))
         self.edges = {}
 
     async def start(self):

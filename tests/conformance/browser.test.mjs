@@ -110,8 +110,8 @@ testOnEcho('Two tabs that share a TCP connection each get their own events, in o
     const [one, two] = [await newTab(), await newTab()];
     const networks = [await watchNetwork(one), await watchNetwork(two)];
     for (const page of [one, two]) await connect(page, url, { transports: ['polling'] });
-    // Until both have used one keep-alive TCP connection, at different times: which one a request gets is Chromium's
-    // choice, and the first that is idle when the other tab is quiet is soon the same.
+    // Until both have used one keep-alive TCP connection, at different times. Which one a request gets is Chromium's
+    // choice; while the other tab is quiet, that tab's are among the idle ones.
     const sharesOne = () => {
       const [ofOne, ofTwo] = networks.map((network) =>
         new Set(network().filter(({ url: to, connectionId }) => to?.startsWith(url) && connectionId > 0)

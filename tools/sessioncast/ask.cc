@@ -55,8 +55,8 @@ v1::AskClarificationRequest ToRequest(const AskOptions& options) {
   return request;
 }
 
-// Asks again with the same id while control is away, and when the call has outlasted its token: that
-// re-attaches to the question.
+// Asks again with the same id while control is away or has too much to do, and when the call has
+// outlasted its token: that re-attaches to the question.
 ExitCode Ask(const AskOptions& options) {
   Client client(OptionsFor(options.target));
   const v1::AskClarificationRequest request = ToRequest(options);

@@ -29,7 +29,7 @@ enum class Output { kText, kJson };
 struct Target {
   std::string control = "localhost:50051";
   Output output = Output::kText;
-  std::chrono::milliseconds retry_for{30'000};  // how long an unknown outcome is tried again
+  std::chrono::milliseconds retry_for{30'000};  // of what may do better (MayTryAgain)
   Credentials credentials;
 };
 

@@ -127,7 +127,8 @@ absl::Status ComeBack(const DoctorOptions& options, Client& client, Reader& read
   probe.Drop();
   const auto published = client.Publish(EventOf(options.session_id, kEvents + 1), "");
   if (!published.ok()) return published.status();
-  if (absl::Status status = probe.Open(SocketProbe::Transport::kWebsocket, auth); !status.ok()) return status;
+  const absl::Status opened = probe.Open(SocketProbe::Transport::kWebsocket, auth);
+  if (!opened.ok()) return opened;
   if (pid.empty() || Field<std::string>(probe.connected(), "pid", "") != pid)
     return absl::NotFoundError("it came back as a new client: not recovered");
   return Take(published->position().sequence(), reader);

@@ -103,7 +103,8 @@ absl::Status SocketProbe::Connect(const json& auth) {
     return absl::PermissionDeniedError(
         absl::StrCat("CONNECT is refused: ", Field<std::string>(error, "message", "no reason")));
   }
-  connected_ = answer->starts_with("40{") ? ParseLeniently(std::string_view(*answer).substr(2)) : json();
+  connected_ = answer->starts_with("40{") ? ParseLeniently(std::string_view(*answer).substr(2))
+                                          : json();
   if (!connected_.is_object()) return Unexpected("CONNECT is answered by", *answer);
   return absl::OkStatus();
 }

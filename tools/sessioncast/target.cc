@@ -48,7 +48,7 @@ void AddTargetFlags(CLI::App& command, Target& target) {
       .add_option_function<int64_t>(
           "--retry_for_ms",
           [&target](int64_t count) { target.retry_for = std::chrono::milliseconds(count); },
-          "How long to try again while control is away")
+          "How long to try again while control is away or has too much to do")
       ->check(CLI::NonNegativeNumber)
       ->default_str(std::to_string(target.retry_for.count()));
   AddCredentialFlags(command, target.credentials);
